@@ -1,0 +1,48 @@
+//! What a person sees: lights and screens. Devices are reached only through `OutputPin` and `DrawTarget`.
+
+pub mod events;
+
+use crate::decision::Mood;
+use crate::detector::Track;
+use crate::emotion::EmotionScores;
+use crate::frame::{GrayView, Timestamp};
+use events::Event;
+
+/// All that an indicator may show at one instant.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub mood: &'a Mood,
+    /// Confirmed tracks, with the smoothed scores of each.
+    pub faces: &'a [(Track, EmotionScores)],
+    /// The picture that `faces`' boxes refer to, where a panel wants it.
+    pub picture: Option<GrayView<'a>>,
+    /// Something to tell the person: "camera unplugged".
+    pub notice: Option<&'a str>,
+}
+
+/// A light or a panel. `show` is called after each frame and at each deadline; it must not block or read a clock.
+pub trait Indicator: Send {
+    /// Brings the device to what `view` looks like at `now`; appends what changed (level changes of LED lines).
+    fn show(
+        &mut self,
+        view: &View<'_>,
+        now: Timestamp,
+        changes: &mut Vec<Event>,
+    ) -> Result<(), IndicatorError>;
+
+    /// When the picture will change by itself although the view stays the same (blinking), if it will.
+    fn next_change(&self, now: Timestamp) -> Option<Timestamp>;
+
+    /// Everything dark; called at the end of every run, even a failed one.
+    fn off(&mut self, now: Timestamp, changes: &mut Vec<Event>) -> Result<(), IndicatorError>;
+
+    /// "gpio leds on gpiochip0", for log and faults.
+    fn describe(&self) -> String;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{device}: {reason}")]
+pub struct IndicatorError {
+    pub device: String,
+    pub reason: String,
+}
