@@ -1,6 +1,8 @@
 //! What a person sees: lights and screens. Devices are reached only through `OutputPin` and `DrawTarget`.
 
 pub mod events;
+pub mod leds;
+pub mod patterns;
 
 use crate::decision::Mood;
 use crate::detector::Track;
