@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod leds;
+pub mod palette;
 pub mod patterns;
 
 use crate::decision::Mood;

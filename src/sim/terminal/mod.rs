@@ -1,0 +1,168 @@
+//! The run as seen in a terminal: a live picture of the simulated lights with the scores beside them, or one plain
+//! line for each change when the output is a file or a pipe.
+//!
+//! A live terminal keeps every change as a line above the picture, so that the time line is still there when the run
+//! is over. Colours obey `NO_COLOR`; the picture follows the window's size and shrinks to one line where it is small.
+//! The cursor is hidden while the picture lives and comes back at the end, also after a panic.
+
+mod draw;
+mod style;
+
+pub use style::{Colors, TerminalStyle, WindowSize};
+
+use super::pins::SimPins;
+use crate::decision::MoodKind;
+use crate::frame::Timestamp;
+use crate::outputs::events::Event;
+use crate::outputs::{Indicator, IndicatorError, View};
+use std::io::Write;
+use std::time::Duration;
+
+/// The live picture is drawn at most this often; more is not seen.
+const REDRAW: Duration = Duration::from_millis(50);
+
+/// Shows the run on `out`.
+pub struct Terminal<W: Write + Send> {
+    out: W,
+    style: TerminalStyle,
+    /// The lights to draw; `None` on a board, where the real ones can be seen.
+    pins: Option<SimPins>,
+    size: fn() -> WindowSize,
+    said: Option<Said>,
+    drawn_at: Option<Timestamp>,
+    /// Rows of the live picture that stand below the last permanent line.
+    rows: usize,
+    picture: String,
+    next: String,
+    broken: bool,
+}
+
+/// What the last permanent line said.
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    kind: MoodKind,
+    notice: Option<String>,
+}
+
+impl<W: Write + Send> Terminal<W> {
+    /// `size` is asked before each drawing, so that the picture follows the window.
+    pub fn new(out: W, style: TerminalStyle, pins: Option<SimPins>, size: fn() -> WindowSize) -> Self {
+        Self {
+            out,
+            style,
+            pins,
+            size,
+            said: None,
+            drawn_at: None,
+            rows: 0,
+            picture: String::new(),
+            next: String::new(),
+            broken: false,
+        }
+    }
+
+    /// A permanent line when the mood or the notice is another than the last one told.
+    fn tell(&mut self, view: &View<'_>, now: Timestamp) -> std::io::Result<()> {
+        let told = self
+            .said
+            .as_ref()
+            .is_some_and(|s| s.kind == view.mood.kind && s.notice.as_deref() == view.notice);
+        if told {
+            return Ok(());
+        }
+        self.said = Some(Said { kind: view.mood.kind, notice: view.notice.map(str::to_owned) });
+        self.next.clear();
+        draw::change_line(&mut self.next, view, now, &self.style);
+        self.erase()?;
+        self.out.write_all(self.next.as_bytes())?;
+        self.out.flush()
+    }
+
+    fn redraw(&mut self, view: &View<'_>, now: Timestamp) -> std::io::Result<()> {
+        let early = self.drawn_at.is_some_and(|at| at <= now && now.since(at) < REDRAW);
+        if early && self.rows > 0 {
+            return Ok(());
+        }
+        self.next.clear();
+        let rows = draw::live(&mut self.next, view, now, self.pins.as_ref(), &self.style, (self.size)());
+        self.drawn_at = Some(now);
+        if self.rows > 0 && self.next == self.picture {
+            return Ok(());
+        }
+        let hide = if self.rows == 0 { "\x1b[?25l" } else { "" };
+        self.out.write_all(hide.as_bytes())?;
+        self.erase()?;
+        self.out.write_all(self.next.as_bytes())?;
+        self.out.flush()?;
+        std::mem::swap(&mut self.picture, &mut self.next);
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Takes the live picture away; the cursor stands where it began.
+    fn erase(&mut self) -> std::io::Result<()> {
+        if self.rows > 0 {
+            write!(self.out, "\r\x1b[{}A\x1b[J", self.rows)?;
+            self.rows = 0;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        if self.rows > 0 {
+            self.erase()?;
+            self.out.write_all(b"\x1b[?25h")?;
+        }
+        self.out.flush()
+    }
+
+    /// A terminal that went away is reported once; the run goes on without it.
+    fn checked(&mut self, result: std::io::Result<()>) -> Result<(), IndicatorError> {
+        match result {
+            Err(e) if !self.broken => {
+                self.broken = true;
+                Err(IndicatorError { device: "terminal".into(), reason: e.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<W: Write + Send> Indicator for Terminal<W> {
+    fn show(
+        &mut self,
+        view: &View<'_>,
+        now: Timestamp,
+        _changes: &mut Vec<Event>,
+    ) -> Result<(), IndicatorError> {
+        if self.broken {
+            return Ok(());
+        }
+        let mut result = self.tell(view, now);
+        if self.style.live {
+            result = result.and_then(|()| self.redraw(view, now));
+        }
+        self.checked(result)
+    }
+
+    /// The picture follows the frames; it needs no deadline of its own.
+    fn next_change(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    fn off(&mut self, _now: Timestamp, _changes: &mut Vec<Event>) -> Result<(), IndicatorError> {
+        let result = self.end();
+        self.checked(result)
+    }
+
+    fn describe(&self) -> String {
+        if self.style.live { "live terminal".into() } else { "plain lines".into() }
+    }
+}
+
+impl<W: Write + Send> Drop for Terminal<W> {
+    fn drop(&mut self) {
+        // Nobody is left to tell when this fails.
+        let _ = self.end();
+    }
+}
