@@ -1,0 +1,165 @@
+//! Board profiles: how a board is wired. `board/<name>.toml` in the source tree, compiled in; a file of the same name
+//! under /usr/share/moodlight/boards wins, so that a board can be added without a new binary.
+
+use super::parse::{nearest, parse};
+use super::pins::{Gpio, Pins};
+use super::{ConfigError, ModelSettings, OledWiring};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Where a distribution puts profiles.
+pub const SYSTEM_FOLDER: &str = "/usr/share/moodlight/boards";
+
+/// The profiles inside the binary.
+const BUILT_IN: &[(&str, &str)] = &[("sim", include_str!("../../board/sim.toml"))];
+
+/// The profile without any wires.
+pub const SIMULATION: &str = "sim";
+
+/// Whether lights and panels are kernel devices or pictures of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hardware {
+    #[default]
+    Real,
+    Simulated,
+}
+
+/// One board: what its maker soldered, and where moodlight's guide puts the LEDs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardProfile {
+    /// What it is called: "Raspberry Pi 5".
+    pub name: String,
+    #[serde(default)]
+    pub hardware: Hardware,
+    /// Device-tree `compatible` strings that this profile fits; any one suffices.
+    #[serde(default)]
+    pub compatible: Vec<String>,
+    #[serde(default)]
+    pub gpio: Gpio,
+    #[serde(default)]
+    pub pins: Pins,
+    /// The bus that an OLED hangs on.
+    #[serde(default)]
+    pub i2c: Option<I2c>,
+    /// A panel that is part of the board. Most boards have none: the owner's config names it.
+    #[serde(default)]
+    pub oled: Option<OledWiring>,
+    #[serde(default)]
+    pub camera: Camera,
+    #[serde(default)]
+    pub model: ModelSettings,
+    #[serde(default)]
+    pub thermal: Thermal,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct I2c {
+    /// Device file, such as /dev/i2c-1.
+    pub bus: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Camera {
+    /// Source when the config names none, such as `v4l2:/dev/video0`.
+    pub source: Option<String>,
+    /// Source for the board's ribbon-cable camera, such as `exec:rpicam-vid …`.
+    pub csi: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Thermal {
+    /// Type of the thermal zone that throttles the processor, as in /sys/class/thermal/thermal_zone*/type.
+    pub zone: Option<String>,
+}
+
+impl BoardProfile {
+    /// By name (`rpi5`), or by file when it looks like one (`./mine.toml`).
+    pub fn load(name: &str) -> Result<Self, ConfigError> {
+        if name.contains('/') || name.ends_with(".toml") {
+            return Self::read(Path::new(name));
+        }
+        let installed = Path::new(SYSTEM_FOLDER).join(format!("{name}.toml"));
+        if installed.is_file() {
+            return Self::read(&installed);
+        }
+        match BUILT_IN.iter().find(|(n, _)| *n == name) {
+            Some((_, text)) => parse(text, &format!("board/{name}.toml")),
+            None => Err(unknown_board(name)),
+        }
+    }
+
+    /// The built-in profile whose `compatible` fits this machine's device tree: its strings, most specific first,
+    /// each ended by a zero byte, as /proc/device-tree/compatible has them.
+    pub fn recognise(device_tree: &[u8]) -> Option<&'static str> {
+        let mine: Vec<&str> =
+            device_tree.split(|b| *b == 0).filter_map(|s| std::str::from_utf8(s).ok()).collect();
+        mine.iter()
+            .filter(|s| !s.is_empty())
+            .find_map(|s| BUILT_IN.iter().find(|(_, text)| lists(text, s)).map(|(name, _)| *name))
+    }
+
+    /// Names of all profiles that can be asked for.
+    pub fn names() -> Vec<String> {
+        let mut names: Vec<String> = BUILT_IN.iter().map(|(n, _)| (*n).to_string()).collect();
+        for entry in std::fs::read_dir(SYSTEM_FOLDER).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                names.extend(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| ConfigError::Unreadable { file: file.clone(), reason: e.to_string() })?;
+        parse(&text, &file)
+    }
+}
+
+fn lists(profile: &str, compatible: &str) -> bool {
+    parse::<BoardProfile>(profile, "").is_ok_and(|p| p.compatible.iter().any(|c| c == compatible))
+}
+
+fn unknown_board(name: &str) -> ConfigError {
+    let known = BoardProfile::names();
+    let list: Vec<&str> = known.iter().map(String::as_str).collect();
+    ConfigError::UnknownBoard {
+        name: name.into(),
+        nearest: nearest(name, &list).unwrap_or(SIMULATION).into(),
+        known: list.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_profile_parses_and_its_pins_exist_once() {
+        for (name, _) in BUILT_IN {
+            let board = BoardProfile::load(name).unwrap_or_else(|e| panic!("{e}"));
+            super::super::settings::wire(&board.gpio, &board.pins).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+
+    #[test]
+    fn a_strange_machine_is_not_recognised() {
+        assert_eq!(BoardProfile::recognise(b"acme,toaster\0acme,soc\0"), None);
+        assert_eq!(BoardProfile::recognise(b""), None);
+    }
+
+    #[test]
+    fn an_unknown_board_names_the_nearest() {
+        let error = BoardProfile::load("simm").unwrap_err().to_string();
+        assert!(error.contains("did you mean `sim`"), "{error}");
+    }
+}

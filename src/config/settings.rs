@@ -1,0 +1,137 @@
+//! Config + board profile + flags → [`Settings`]: complete, checked, and with nothing left to choose.
+
+use super::pins::{Gpio, Pin, Pins};
+use super::{BoardProfile, Config, ConfigError, Loaded, OledWiring, SourceSettings};
+use crate::classifier::Precision;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// What flags say; `None` leaves it to config and profile.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub board: Option<String>,
+    pub source: Option<String>,
+    pub precision: Option<Precision>,
+    pub model: Option<PathBuf>,
+    pub threads: Option<usize>,
+}
+
+/// What is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Neither config nor flag names a source: the bundled clip.
+    Demo,
+    /// A SRC string.
+    Source(String),
+}
+
+/// Everything `run` needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub config: Config,
+    /// The file that `config` came from, for messages.
+    pub config_file: Option<PathBuf>,
+    pub board: BoardProfile,
+    pub input: Input,
+    /// How the camera hangs.
+    pub source: SourceSettings,
+    pub precision: Precision,
+    /// Classifier file or folder; `None` looks it up.
+    pub model: Option<PathBuf>,
+    pub threads: usize,
+    /// Lines that have a pin, each pin once.
+    pub wires: Vec<Wire>,
+    pub active_low: bool,
+    pub open_drain: bool,
+    pub oled: Option<OledWiring>,
+}
+
+/// A line and its pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// One of [`Pins::LINES`].
+    pub line: &'static str,
+    pub pin: Pin,
+}
+
+impl Settings {
+    /// Lays the profile under `loaded` and `flags` over it. `device_tree` is the machine's `compatible` list, empty
+    /// where there is none.
+    pub fn resolve(loaded: Loaded, flags: &Overrides, device_tree: &[u8]) -> Result<Self, ConfigError> {
+        let Loaded { config, file } = loaded;
+        let board = choose_board(&config, file.is_some(), flags, device_tree)?;
+        let pins = board.pins.overlaid(&config.pins);
+        let shown = file.as_ref().map_or_else(|| board.name.clone(), |f| f.display().to_string());
+        let wires = wire(&board.gpio, &pins)
+            .map_err(|reason| ConfigError::Invalid { file: shown, reason: format!("pins.{reason}") })?;
+        let mut oled = config.oled.clone().or_else(|| board.oled.clone());
+        if let (Some(o), Some(i2c)) = (&mut oled, &board.i2c) {
+            o.bus.get_or_insert_with(|| i2c.bus.clone());
+        }
+        let model =
+            [&flags.model, &config.model.file, &board.model.file].into_iter().flatten().next().cloned();
+        Ok(Self {
+            input: choose_input(&config, file.is_some(), flags, &board),
+            source: config.source.clone(),
+            precision: flags
+                .precision
+                .or(config.model.precision)
+                .or(board.model.precision)
+                .unwrap_or(Precision::Int8),
+            model,
+            threads: flags.threads.or(config.model.threads).or(board.model.threads).unwrap_or(1),
+            active_low: pins.active_low.unwrap_or(false),
+            open_drain: pins.open_drain.unwrap_or(false),
+            wires,
+            oled,
+            board,
+            config,
+            config_file: file,
+        })
+    }
+}
+
+/// Flag, config, the machine itself, simulation. Without a config the machine isn't asked: nobody said that
+/// something is wired to its pins.
+fn choose_board(
+    config: &Config,
+    has_file: bool,
+    flags: &Overrides,
+    device_tree: &[u8],
+) -> Result<BoardProfile, ConfigError> {
+    let recognised = || BoardProfile::recognise(device_tree).filter(|_| has_file);
+    let name = flags.board.as_deref().or(config.board.as_deref()).or_else(recognised);
+    BoardProfile::load(name.unwrap_or(super::board::SIMULATION))
+}
+
+fn choose_input(config: &Config, has_file: bool, flags: &Overrides, board: &BoardProfile) -> Input {
+    let camera = || board.camera.source.clone().filter(|_| has_file || flags.board.is_some());
+    match flags.source.clone().or_else(|| config.source.src.clone()).or_else(camera) {
+        Some(src) => Input::Source(src),
+        None => Input::Demo,
+    }
+}
+
+/// Finds each line's pin on the board. Refuses pins that it doesn't have, two lines on one pin, and a part of an RGB
+/// LED; the reason starts with the line's name.
+pub fn wire(gpio: &Gpio, pins: &Pins) -> Result<Vec<Wire>, String> {
+    let mut owner: HashMap<Pin, &'static str> = HashMap::new();
+    let mut wires = Vec::new();
+    for (line, written) in pins.iter() {
+        let pin = gpio.resolve(written).map_err(|e| format!("{line}: {e}"))?;
+        if let Some(other) = owner.insert(pin.clone(), line) {
+            return Err(format!(
+                "{line}: {pin} is already used by pins.{other}; each line needs a pin of its own"
+            ));
+        }
+        wires.push(Wire { line, pin });
+    }
+    let missing = ["red", "green", "blue"].map(|c| (!wires.iter().any(|w| w.line == c)).then_some(c));
+    match missing {
+        [None, None, None] | [Some(_), Some(_), Some(_)] => Ok(wires),
+        _ => {
+            let colour = missing.into_iter().flatten().next().unwrap_or_default();
+            Err(format!("{colour}: an RGB LED needs all three of red, green and blue"))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The configuration as an owner meets it: the example is the truth, mistakes are named with their place, flags win.
+
+use moodlight::classifier::Precision;
+use moodlight::config::settings::Input;
+use moodlight::config::{Config, Loaded, Overrides, Settings};
+use rstest::rstest;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+const EXAMPLE: &str = include_str!("../board/moodlight.example.toml");
+
+/// The example with its `#key = …` and `#[table]` lines switched on.
+fn full_example() -> String {
+    let switched_on = |line: &str| {
+        let key = line.strip_prefix('#').filter(|r| r.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+        key.unwrap_or(line).to_string() + "\n"
+    };
+    EXAMPLE.lines().map(switched_on).collect()
+}
+
+#[test]
+fn the_example_is_exactly_the_defaults() {
+    let parsed = Config::parse(EXAMPLE, "example").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(format!("{parsed:#?}"), format!("{:#?}", Config::default()));
+}
+
+#[test]
+fn the_full_example_is_valid() {
+    // Single LEDs and an RGB LED are both shown; they use different pins, so the whole stands.
+    Config::parse(&full_example(), "example").unwrap_or_else(|e| panic!("{e}"));
+}
+
+/// The keys that a table knows, as serde names them when it meets an unknown one.
+fn known_keys(table: &str) -> BTreeSet<String> {
+    let probe = match table {
+        "" => "no_such_key = 0".to_string(),
+        t => format!("[{t}]\nno_such_key = 0"),
+    };
+    let error = Config::parse(&probe, "probe").expect_err(table).to_string();
+    let (_, list) = error.split_once("Known here: ").unwrap_or_else(|| panic!("[{table}]: {error}"));
+    list.split(", ").map(str::to_string).collect()
+}
+
+/// Every table of a document with its keys; sub-tables as `a.b`.
+fn tables(value: &toml::Table, path: &str, out: &mut Vec<(String, BTreeSet<String>)>) {
+    out.push((path.to_string(), value.keys().cloned().collect()));
+    for (key, child) in value {
+        if let toml::Value::Table(t) = child {
+            tables(t, &[path, key].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("."), out);
+        }
+    }
+}
+
+#[test]
+fn the_example_lists_every_key() {
+    let mut found = Vec::new();
+    tables(&full_example().parse().unwrap(), "", &mut found);
+    for (table, keys) in found {
+        assert_eq!(keys, known_keys(&table), "table [{table}]");
+    }
+}
+
+/// A config that must be refused, and what the refusal says.
+#[rstest]
+#[case::unknown_key("[model]\nprecison = \"int8\"", "my.toml:2:1: unknown key `precison`; did you mean `precision`?")]
+#[case::unknown_table("[modle]\n", "my.toml:1:2: unknown key `modle`; did you mean `model`?")]
+#[case::unknown_line("[pins]\nhapy = 3", "my.toml:2:1: unknown key `hapy`; did you mean `happy`?")]
+#[case::unknown_value("[model]\nprecision = \"int4\"", "unknown value `int4`; did you mean `int8`?")]
+#[case::wrong_kind("[model]\nthreads = \"two\"", "my.toml:2:11: invalid type: string \"two\"")]
+#[case::not_toml("[model\n", "my.toml:1:")]
+#[case::threads("[model]\nthreads = 0", "model.threads: expected 1 to 64, found 0")]
+#[case::rotation("[source]\nrotate = 45", "source.rotate: expected 0, 90, 180 or 270 degrees, found 45")]
+#[case::i2c_address("[oled]\naddress = 0x80", "oled.address: expected 0x08 to 0x77, found 0x80")]
+#[case::pin_kind("[pins]\nhappy = 1.5", "expected a pin")]
+fn refuses(#[case] text: &str, #[case] expect: &str) {
+    let error = Config::parse(text, "my.toml").expect_err("should be refused").to_string();
+    assert!(error.contains(expect), "{error}");
+}
+
+fn resolve(text: &str, flags: &Overrides) -> Result<Settings, String> {
+    let config = Config::parse(text, "my.toml").map_err(|e| e.to_string())?;
+    Settings::resolve(Loaded { config, file: Some("my.toml".into()) }, flags, b"").map_err(|e| e.to_string())
+}
+
+/// Values that are fine alone and wrong together.
+#[rstest]
+#[case::duplicate_pin("[pins]\nhappy = 20\nsad = 20", "my.toml: pins.sad: line 20 is already used by pins.happy")]
+#[case::duplicate_with_profile("[pins]\nhappy = 0", "pins.happy: line 0 is already used by pins.angry")]
+#[case::half_rgb("[pins]\nred = 20\nblue = 21", "pins.green: an RGB LED needs all three")]
+#[case::no_header("[pins]\nhappy = \"pin:11\"", "pins.happy: the board has no free header pin 11")]
+#[case::board("board = \"simulator\"", "no board profile `simulator`; did you mean `sim`?")]
+fn refuses_together(#[case] text: &str, #[case] expect: &str) {
+    let error = resolve(text, &Overrides::default()).expect_err("should be refused");
+    assert!(error.contains(expect), "{error}");
+}
+
+#[test]
+fn flags_win_over_the_config() {
+    let text = "[model]\nprecision = \"f32\"\nthreads = 2\nfile = \"a.onnx\"\n[source]\nsrc = \"synthetic:\"";
+    let plain = resolve(text, &Overrides::default()).unwrap();
+    assert_eq!(
+        (plain.precision, plain.threads, plain.model, plain.input),
+        (Precision::F32, 2, Some(PathBuf::from("a.onnx")), Input::Source("synthetic:".into()))
+    );
+    let flags = Overrides {
+        board: None,
+        source: Some("dir:x".into()),
+        precision: Some(Precision::Int8),
+        model: Some("b.onnx".into()),
+        threads: Some(3),
+    };
+    let ruled = resolve(text, &flags).unwrap();
+    assert_eq!(
+        (ruled.precision, ruled.threads, ruled.model, ruled.input),
+        (Precision::Int8, 3, Some(PathBuf::from("b.onnx")), Input::Source("dir:x".into()))
+    );
+}
+
+#[test]
+fn without_a_config_it_is_the_demo_on_the_simulated_board() {
+    let loaded = Loaded { config: Config::default(), file: None };
+    let settings = Settings::resolve(loaded, &Overrides::default(), b"").unwrap();
+    assert_eq!(settings.input, Input::Demo);
+    assert_eq!(settings.board.name, "Simulation");
+    assert_eq!((settings.precision, settings.threads), (Precision::Int8, 1));
+    assert!(settings.wires.iter().any(|w| w.line == "happy"));
+}
