@@ -1,4 +1,13 @@
 //! From face patches to logits: the VGG through tract, in f32 or int8.
+//!
+//! [`manifest`] knows which file is which, [`locate`] where it is, [`vgg`] loads and runs it.
+
+pub mod locate;
+pub mod manifest;
+pub mod vgg;
+
+pub use locate::{Found, find};
+pub use vgg::{Options, Vgg};
 
 use crate::emotion::Logits;
 use crate::preprocess::FacePatch;
@@ -20,6 +29,18 @@ pub trait Classifier: Send {
 pub enum ClassifierError {
     #[error("{model}: {reason}")]
     Model { model: String, reason: String },
+    #[error("{manifest}: {reason}")]
+    Manifest { manifest: String, reason: String },
+    #[error(
+        "{model}: its {what} differs from the manifest: expected {expected}, found {found}; restore the file from \
+         the release, or update the manifest if you meant to change it"
+    )]
+    Differs { model: String, what: &'static str, expected: String, found: String },
+    #[error(
+        "no models folder with a manifest.toml was found (looked in {tried}); name one in $MOODLIGHT_MODELS or give \
+         --model FILE"
+    )]
+    NoModels { tried: String },
     #[error("the classifier failed: {0}")]
     Run(String),
 }

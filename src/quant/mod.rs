@@ -1,1 +1,10 @@
-//! (see ARCHITECTURE.md)
+//! The int8 operators that an ONNX graph is lowered to inside tract.
+//!
+//! tract loads, types and schedules the graph; this room replaces what its stock int8 path gets wrong or slow:
+//! `QLinearConv` becomes one typed operator whose weights are read once, `QuantizeLinear` divides as onnxruntime does,
+//! per-channel (de)quantisation outside of a convolution is refused, and large initialisers stay in the mapped file.
+
+pub mod conv;
+pub mod half;
+pub mod lower;
+pub mod onnx_file;

@@ -1,0 +1,153 @@
+//! Where the model files are: `--model`, `$MOODLIGHT_MODELS`, beside the binary, the system's folder, the source tree.
+//!
+//! Terms. A *model folder* holds a manifest and the files that it lists. The first folder with a manifest wins; a
+//! folder is never mixed with another. A file given by hand is held to the manifest beside it or, by its name or
+//! hash, to the one that the look-up finds; one that neither knows is taken with a warning, unless it is as long as a
+//! listed file: that is a damaged copy.
+
+use std::path::{Path, PathBuf};
+
+use super::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role, fingerprint};
+use super::{ClassifierError, Precision};
+
+/// Names a model folder, or several separated as in `PATH`.
+pub const MODELS_VARIABLE: &str = "MOODLIGHT_MODELS";
+
+/// Where a distribution or the SD card image puts the models.
+const SYSTEM_FOLDER: &str = "/usr/share/moodlight/models";
+
+/// A model file and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub path: PathBuf,
+    pub entry: ModelEntry,
+    /// Whether a manifest lists it: then its hash is checked at load.
+    pub listed: bool,
+}
+
+/// Finds the file for `role` and `precision`. `given` is the user's `--model`: a file, or a folder with a manifest.
+pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Found, ClassifierError> {
+    match given {
+        Some(path) if path.is_dir() => in_folder(path, role, precision),
+        Some(path) => given_file(path, precision),
+        None => in_folder(&folder()?, role, precision),
+    }
+}
+
+/// Finds a model by the name that its manifest entry has, such as `vgg-light-int8`.
+pub fn find_named(name: &str) -> Result<Found, ClassifierError> {
+    let folder = folder()?;
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    let entry = manifest.by_name(name).cloned().ok_or_else(|| {
+        let known: Vec<_> = manifest.models.iter().map(|m| m.name.as_str()).collect();
+        no_entry(&folder, format!("no model is named \"{name}\"; it lists {}", known.join(", ")))
+    })?;
+    Ok(Found { path: folder.join(&entry.file), entry, listed: true })
+}
+
+/// The first folder of [`candidates`] that has a manifest.
+pub fn folder() -> Result<PathBuf, ClassifierError> {
+    let tried = candidates();
+    tried.iter().find(|dir| dir.join(MANIFEST_FILE).is_file()).cloned().ok_or_else(|| {
+        let list: Vec<_> = tried.iter().map(|dir| dir.display().to_string()).collect();
+        ClassifierError::NoModels { tried: list.join(", ") }
+    })
+}
+
+/// The folders that are looked in, in order.
+pub fn candidates() -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    if let Some(list) = std::env::var_os(MODELS_VARIABLE).filter(|v| !v.is_empty()) {
+        dirs.extend(std::env::split_paths(&list));
+    }
+    if let Some(dir) = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf)) {
+        dirs.push(dir.join("models"));
+        dirs.push(dir);
+    }
+    dirs.push(PathBuf::from(SYSTEM_FOLDER));
+    dirs.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    dirs
+}
+
+fn in_folder(folder: &Path, role: Role, precision: Precision) -> Result<Found, ClassifierError> {
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    let entry = manifest
+        .by_role(role, precision)
+        .cloned()
+        .ok_or_else(|| no_entry(folder, format!("no entry has role {role:?} and precision {precision:?}")))?;
+    Ok(Found { path: folder.join(&entry.file), entry, listed: true })
+}
+
+fn no_entry(folder: &Path, reason: String) -> ClassifierError {
+    ClassifierError::Manifest { manifest: folder.join(MANIFEST_FILE).display().to_string(), reason }
+}
+
+fn given_file(path: &Path, precision: Precision) -> Result<Found, ClassifierError> {
+    let found = |entry: &ModelEntry| Found { path: path.to_path_buf(), entry: entry.clone(), listed: true };
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = path.parent().unwrap_or(Path::new("")).join(MANIFEST_FILE);
+    if beside.is_file()
+        && let Some(entry) = Manifest::read(&beside)?.by_file(&name)
+    {
+        return Ok(found(entry));
+    }
+    let (bytes, sha256) = fingerprint(path)?;
+    let known = folder().and_then(|dir| Manifest::read(&dir.join(MANIFEST_FILE))).unwrap_or_default();
+    let same = |m: &&ModelEntry| m.sha256.eq_ignore_ascii_case(&sha256);
+    let alike = |m: &&ModelEntry| m.file == name || m.bytes == bytes;
+    if let Some(entry) = known.models.iter().find(same).or_else(|| known.models.iter().find(alike)) {
+        return Ok(found(entry));
+    }
+    log::warn!("{}: no manifest lists this model: its content is taken as it is", path.display());
+    Ok(Found { path: path.to_path_buf(), entry: ModelEntry::unlisted(path, precision)?, listed: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, content: &[u8]) -> String {
+        use sha2::{Digest, Sha256};
+        let hash: String = Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect();
+        format!(
+            "[[model]]\nname=\"{name}\"\nfile=\"{name}.onnx\"\nsha256=\"{hash}\"\nbytes={}\nrole=\"classifier\"\n\
+             precision=\"int8\"\ninput={{name=\"x\",shape=[1,1,48,48],dtype=\"f32\"}}\n",
+            content.len()
+        )
+    }
+
+    #[test]
+    fn a_given_folder_gives_its_first_fitting_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MANIFEST_FILE), entry("one", b"1") + &entry("two", b"22")).unwrap();
+        let found = find(Role::Classifier, Precision::Int8, Some(dir.path())).unwrap();
+        assert!(found.listed && found.path.ends_with("one.onnx"));
+        let missing = find(Role::Detector, Precision::F32, Some(dir.path())).unwrap_err().to_string();
+        assert!(missing.contains("Detector") && missing.contains(MANIFEST_FILE), "{missing}");
+    }
+
+    #[test]
+    fn a_given_file_is_held_to_the_manifest_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MANIFEST_FILE), entry("one", b"1")).unwrap();
+        let path = dir.path().join("one.onnx");
+        std::fs::write(&path, b"2").unwrap();
+        let found = find(Role::Classifier, Precision::Int8, Some(&path)).unwrap();
+        assert!(found.listed && found.entry.verify(&path).is_err());
+    }
+
+    #[test]
+    fn a_file_that_no_manifest_knows_is_unlisted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.onnx");
+        std::fs::write(&path, b"mine").unwrap();
+        assert!(!find(Role::Classifier, Precision::Int8, Some(&path)).unwrap().listed);
+    }
+
+    #[test]
+    fn the_source_tree_is_looked_in_last() {
+        let dirs = candidates();
+        assert!(dirs.last().unwrap().ends_with("models"));
+        assert_eq!(dirs[dirs.len() - 2], Path::new(SYSTEM_FOLDER));
+    }
+}
