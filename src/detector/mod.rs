@@ -1,11 +1,26 @@
 //! Finding faces, and knowing which face is whose from frame to frame.
+//!
+//! ```text
+//! GrayView → letterbox → network (tract) → decode → nms → Detection → tracker → Track
+//!                                                              └→ crop: detector box → FER-2013 crop
+//! ```
+//!
+//! Nothing here reads a clock or a device; it neither classifies nor decides.
+
+pub mod blazeface;
+pub mod crop;
+mod decode;
+mod letterbox;
+mod network;
+mod nms;
+pub mod tracker;
 
 use crate::frame::{GrayView, Rect};
 
 /// One face as the detector sees it, in pixels of the picture it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
-    /// The detector's own box (BlazeFace: roughly brows to chin). [`crop_rect`](crate::detector) maps it to a face crop.
+    /// The detector's own box (BlazeFace: roughly brows to chin). [`crop::crop_rect`] maps it to a face crop.
     pub rect: Rect,
     /// 0..=1
     pub score: f32,
