@@ -6,6 +6,10 @@
 
 use std::time::Duration;
 
+/// Largest picture that is read: 64 megapixels. Sizes come from headers that may lie, so sources and decoders refuse
+/// anything larger *before* they allocate for it.
+pub const MAX_PIXELS: usize = 64_000_000;
+
 /// Time since the start of the run (live) or since the recording's first frame (replay). Never wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(Duration);
@@ -18,6 +22,9 @@ impl Timestamp {
     }
     pub const fn from_micros(us: u64) -> Self {
         Self(Duration::from_micros(us))
+    }
+    pub const fn from_nanos(ns: u64) -> Self {
+        Self(Duration::from_nanos(ns))
     }
     pub const fn from_duration(d: Duration) -> Self {
         Self(d)

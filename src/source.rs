@@ -1,5 +1,11 @@
 //! Where frames come from: one trait for cameras, files, pipes and made-up pictures.
 
+mod rate;
+mod spec;
+
+pub use rate::FrameRate;
+pub use spec::{Restart, SourceSpec, SpecError, Synthetic};
+
 use crate::frame::{Frame, PixelFormat};
 use std::time::Duration;
 

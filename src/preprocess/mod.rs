@@ -1,6 +1,28 @@
 //! From a frame to a face patch: JPEG/YUV → gray, crop, Pillow-exact resize, normalise.
+//!
+//! Two ways lead here, because the model card's order of steps needs colours that a camera's Y plane no longer has:
+//!
+//! - *camera way* ([`LumaDecoder`], [`Cropper`]): luma → crop → resize;
+//! - *stills' way* ([`Still`]): crop → resize in the picture's own channels → gray, byte for byte what torchvision makes
+//!   of the same decoded pixels with PIL.
+//!
+//! Nothing here logs, reads a clock or knows what a face is.
 
-use crate::frame::GrayView;
+mod crop;
+mod gray;
+mod jpeg;
+mod luma;
+mod orient;
+mod resample;
+pub mod still;
+
+pub use crop::Cropper;
+pub use jpeg::{JpegError, JpegHeader, LumaJpeg};
+pub use luma::LumaDecoder;
+pub use orient::{Orientation, Rotation};
+pub use still::{Still, StillError};
+
+use crate::frame::{GrayView, PixelFormat};
 
 /// Side of the network's input in pixels.
 pub const PATCH_SIDE: usize = 48;
@@ -21,4 +43,21 @@ impl FacePatch {
     pub fn view(&self) -> GrayView<'_> {
         GrayView { width: PATCH_SIDE, height: PATCH_SIDE, stride: PATCH_SIDE, data: &self.0 }
     }
+}
+
+/// Why a frame gave no luma. The next frame may.
+#[derive(Debug, thiserror::Error)]
+pub enum PreprocessError {
+    /// Fewer bytes than the frame's size and stride ask for, or a size that cannot be.
+    #[error("{format:?} frame of {width}x{height}, stride {stride}, with {bytes} bytes: {reason}")]
+    Layout {
+        format: PixelFormat,
+        width: usize,
+        height: usize,
+        stride: usize,
+        bytes: usize,
+        reason: &'static str,
+    },
+    #[error("MJPG frame: {0}")]
+    Jpeg(#[from] JpegError),
 }

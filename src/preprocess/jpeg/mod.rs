@@ -1,0 +1,72 @@
+//! JPEG pictures as cameras send them → luma.
+//!
+//! What UVC cameras do that files do not: leave out the Huffman tables (the standard ones are meant), pad after the end
+//! marker, and deliver half a picture when the bus is busy. A decoder that fills the missing half with gray would show
+//! the network a face that isn't there, so a picture without its end marker is an error here.
+
+mod header;
+mod tables;
+
+pub use header::{JpegHeader, end};
+
+use crate::frame::GrayImage;
+use tables::STANDARD_HUFFMAN;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JpegError {
+    #[error("is no JPEG picture (it does not begin with FF D8)")]
+    NotJpeg,
+    #[error("ends before the picture does (no end marker FF D9)")]
+    Truncated,
+    #[error("{width}x{height} pixels are more than the 64 megapixels that are read")]
+    TooLarge { width: usize, height: usize },
+    #[error("damaged: {0}")]
+    Damaged(String),
+}
+
+/// Decodes JPEG to luma; keeps its buffers.
+#[derive(Debug, Default)]
+pub struct LumaJpeg {
+    /// The picture with the tables that it lacks.
+    mended: Vec<u8>,
+}
+
+impl LumaJpeg {
+    /// Full-range luma of `jpeg` to `out`, which is resized. Colour is entropy-decoded (it lies between the luma) but
+    /// neither transformed nor converted.
+    pub fn decode(&mut self, jpeg: &[u8], out: &mut GrayImage) -> Result<(), JpegError> {
+        let header = JpegHeader::read(jpeg)?;
+        let end = end(jpeg, header.scan).ok_or(JpegError::Truncated)?;
+        let jpeg = &jpeg[..end];
+        let whole = if header.has_huffman { jpeg } else { self.insert_tables(jpeg, header.scan) };
+        out.reshape(header.width, header.height);
+        decode_luma(whole, &mut out.data)
+    }
+
+    /// `jpeg` with the standard tables before its first scan at offset `scan`.
+    fn insert_tables(&mut self, jpeg: &[u8], scan: usize) -> &[u8] {
+        self.mended.clear();
+        self.mended.extend_from_slice(&jpeg[..scan]);
+        self.mended.extend_from_slice(&STANDARD_HUFFMAN);
+        self.mended.extend_from_slice(&jpeg[scan..]);
+        &self.mended
+    }
+}
+
+fn decode_luma(jpeg: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
+    let damaged = |e: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(format!("{e:?}"));
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::Luma);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    decoder.decode_headers().map_err(damaged)?;
+    match decoder.output_buffer_size() {
+        Some(n) if n == out.len() => decoder.decode_into(out).map_err(damaged),
+        _ => Err(JpegError::Damaged("its size is given twice, differently".into())),
+    }
+}
