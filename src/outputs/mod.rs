@@ -1,5 +1,6 @@
 //! What a person sees: lights and screens. Devices are reached only through `OutputPin` and `DrawTarget`.
 
+pub mod display;
 pub mod events;
 pub mod leds;
 pub mod palette;

@@ -30,7 +30,7 @@ impl Pattern {
         match self.0 {
             [] => false,
             [_] => true,
-            steps => self.step(elapsed, steps).0 % 2 == 0,
+            steps => self.step(elapsed, steps).0.is_multiple_of(2),
         }
     }
 

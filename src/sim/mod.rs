@@ -7,8 +7,10 @@
 mod exec;
 pub mod intake;
 pub mod mjpeg;
+pub mod panel;
 mod pictures;
 pub mod pins;
+pub mod snapshot;
 mod synthetic;
 pub mod terminal;
 pub mod y4m;
