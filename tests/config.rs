@@ -12,7 +12,8 @@ const EXAMPLE: &str = include_str!("../board/moodlight.example.toml");
 /// The example with its `#key = …` and `#[table]` lines switched on.
 fn full_example() -> String {
     let switched_on = |line: &str| {
-        let key = line.strip_prefix('#').filter(|r| r.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+        let key =
+            line.strip_prefix('#').filter(|r| r.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
         key.unwrap_or(line).to_string() + "\n"
     };
     EXAMPLE.lines().map(switched_on).collect()
@@ -62,7 +63,10 @@ fn the_example_lists_every_key() {
 
 /// A config that must be refused, and what the refusal says.
 #[rstest]
-#[case::unknown_key("[model]\nprecison = \"int8\"", "my.toml:2:1: unknown key `precison`; did you mean `precision`?")]
+#[case::unknown_key(
+    "[model]\nprecison = \"int8\"",
+    "my.toml:2:1: unknown key `precison`; did you mean `precision`?"
+)]
 #[case::unknown_table("[modle]\n", "my.toml:1:2: unknown key `modle`; did you mean `model`?")]
 #[case::unknown_line("[pins]\nhapy = 3", "my.toml:2:1: unknown key `hapy`; did you mean `happy`?")]
 #[case::unknown_value("[model]\nprecision = \"int4\"", "unknown value `int4`; did you mean `int8`?")]
@@ -84,7 +88,10 @@ fn resolve(text: &str, flags: &Overrides) -> Result<Settings, String> {
 
 /// Values that are fine alone and wrong together.
 #[rstest]
-#[case::duplicate_pin("[pins]\nhappy = 20\nsad = 20", "my.toml: pins.sad: line 20 is already used by pins.happy")]
+#[case::duplicate_pin(
+    "[pins]\nhappy = 20\nsad = 20",
+    "my.toml: pins.sad: line 20 is already used by pins.happy"
+)]
 #[case::duplicate_with_profile("[pins]\nhappy = 0", "pins.happy: line 0 is already used by pins.angry")]
 #[case::half_rgb("[pins]\nred = 20\nblue = 21", "pins.green: an RGB LED needs all three")]
 #[case::no_header("[pins]\nhappy = \"pin:11\"", "pins.happy: the board has no free header pin 11")]
