@@ -1,0 +1,2 @@
+"""The scenarios, one file for each group; importing them registers them."""
+from . import harness_itself  # noqa: F401

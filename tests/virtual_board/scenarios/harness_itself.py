@@ -1,0 +1,80 @@
+"""Group `harness`: the board itself, with stand-ins in moodlight's place. If one of these fails, no other verdict counts."""
+import time
+
+from harness.bench import Bench, scenario
+from harness.image import LINE_NAMES
+from harness.pictures import committed, gray_yuyv
+
+
+@scenario("pins-seen-outside", "each line's level in the guest is the level that the meter outside shows", "harness")
+def pins_seen_outside(bench: Bench):
+    board = bench.board
+    for line, name in enumerate(LINE_NAMES):
+        began = board.now()
+        board.agent.run(f"gpioset $(gpiofind {name})=1; gpioset $(gpiofind {name})=0")
+        edges = [(edge.line, edge.level) for edge in board.pins.edges(began)]
+        bench.expect(edges == [(line, True), (line, False)], f"{name} went on and off, alone")
+
+
+@scenario("button-from-outside", "a contact outside is read as a level in the guest", "harness")
+def button_from_outside(bench: Bench):
+    bench.board.float_pin(7)
+    for level in (True, False):
+        bench.board.machine.drive_pin(7, level)
+        said = bench.board.agent.run("gpioget gpiochip0 7").strip()
+        bench.expect(said == str(int(level)), f"the guest reads {int(level)}")
+
+
+@scenario("oled-memory", "what is written on the I²C bus is in the panel's memory; a panel that is away refuses", "harness")
+def oled_memory(bench: Bench):
+    board = bench.board
+    board.load_oled()
+    try:
+        board.agent.run("i2ctransfer -y 1 w3@0x3c 0x00 0x20 0x00; i2ctransfer -y 1 w2@0x3c 0x00 0xaf; i2ctransfer -y 1 w5@0x3c 0x40 0xff 1 2 3")
+        panel = board.oled()
+        bench.expect(panel.on and panel.picture[:5] == b"\xff\1\2\3\0", "four columns and the switch-on arrived")
+        board.agent.run("echo 1 > /sys/module/vssd1306/parameters/absent; ! i2ctransfer -y 1 w2@0x3c 0x00 0xae")
+        bench.expect(board.oled().refused == 1 and board.oled().on, "a transfer to the absent panel is refused and changes nothing")
+    finally:
+        board.unload_oled()
+
+
+@scenario("webcam-bit-exact", "MJPG frames of the USB webcam arrive byte for byte; unplugging takes the node away", "harness")
+def webcam_bit_exact(bench: Bench):
+    board = bench.board
+    board.webcam.pictures = [committed("happy"), committed("nobody")]
+    board.plug()
+    node = board.wait_video_node(10)
+    board.agent.run(f"v4l2-ctl -d {node} --set-fmt-video=pixelformat=MJPG --stream-mmap --stream-count=6 --stream-to=/share/webcam.mjpg")
+    stream = (board.share / "webcam.mjpg").read_bytes()
+    bench.expect(all(picture in stream for picture in board.webcam.pictures), "both pictures are in the stream, unchanged")
+    began = board.unplug()
+    board.agent.run(f"while [ -e {node} ]; do sleep 0.02; done", 5)
+    bench.within("node gone after", board.now() - began, 2)
+
+
+@scenario("vivid-bit-exact", "YUYV frames fed to vivid's output come back from its capture node bit for bit", "harness")
+def vivid_bit_exact(bench: Bench):
+    board = bench.board
+    frame = gray_yuyv(bytes((x * 255 // 639 + y) & 255 for y in range(480) for x in range(640)))
+    camera = board.load_vivid(frame)
+    try:
+        def looped() -> bool:
+            """vivid shows noise until its output has begun: a few frames may pass."""
+            board.agent.run(f"v4l2-ctl -d {camera} --stream-mmap --stream-count=4 --stream-to=/share/vivid.yuyv")
+            data = (board.share / "vivid.yuyv").read_bytes()
+            return frame in [data[at:at + len(frame)] for at in range(0, len(data), len(frame))]
+        bench.expect(board.wait_for("frame that is the fed one", looped, 20), "a captured frame is the fed one, bit for bit")
+    finally:
+        board.unload_vivid()
+
+
+@scenario("screen-seen", "what the guest's display shows is in the screenshot", "harness")
+def screen_seen(bench: Bench):
+    board = bench.board
+    board.agent.run("modprobe virtio-gpu; while [ ! -c /dev/fb0 ]; do sleep 0.05; done; "
+                    "head -c $((640*480*4)) /dev/zero | tr '\\000' '\\377' > /dev/fb0")
+    time.sleep(0.5)
+    colours = board.screen().colours()
+    bench.expect(max(colours, key=colours.get) == (255, 255, 255), "a white framebuffer is a white screen")
+    board.agent.run("cat /dev/zero > /dev/fb0", check=False)
