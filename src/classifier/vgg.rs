@@ -13,6 +13,7 @@ use super::{Classifier, ClassifierError};
 use crate::emotion::{Emotion, Logits};
 use crate::preprocess::{FacePatch, PATCH_SIDE};
 use crate::quant::onnx_file::OnnxFile;
+use crate::quant::pool::Pool;
 
 /// How to run a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Vgg {
         Self::load_unverified(path, entry, options)
     }
 
-    fn load_unverified(path: &Path, entry: &ModelEntry, _options: &Options) -> Result<Self, ClassifierError> {
+    fn load_unverified(path: &Path, entry: &ModelEntry, options: &Options) -> Result<Self, ClassifierError> {
         let refuse = |reason: String| ClassifierError::Model { model: path.display().to_string(), reason };
         check_classes(path, entry)?;
         let file =
@@ -54,8 +55,15 @@ impl Vgg {
         let model = crate::quant::lower::typed_model(&file)
             .map_err(|e| refuse(format!("cannot be loaded: {e:#}")))?;
         check_shapes(path, entry, &model)?;
+        let kernel = crate::quant::kernels::choose(options.kernel.as_deref()).map_err(&refuse)?;
+        let pool = Pool::new(options.threads).map_err(|e| refuse(format!("no inference threads: {e}")))?;
+        let pool = std::sync::Arc::new(pool);
         let state = model
-            .into_optimized()
+            .into_decluttered()
+            .and_then(|mut m| {
+                crate::quant::fuse::fuse(&mut m, kernel, &pool)?;
+                m.into_optimized()
+            })
             .and_then(|m| m.into_runnable())
             .and_then(|plan| plan.spawn())
             .map_err(|e| refuse(format!("cannot be prepared: {e:#}")))?;

@@ -505,6 +505,13 @@ element_wise_oop!(quantise_op, Quantise { scale: f32, zp: u8 },
     }
 );
 
+/// Scale and zero point, if `op` is a QuantizeLinear of this room.
+pub(super) fn quantise_parameters(op: &dyn TypedOp) -> Option<(f32, u8)> {
+    let any: &dyn Op = op;
+    let mini = &any.downcast_ref::<tract_onnx::tract_core::ops::element_wise::ElementWiseOp>()?.0;
+    mini.downcast_ref::<Quantise>().map(|q| (q.scale, q.zp))
+}
+
 fn dequantize_linear(_: &ParsingContext, node: &NodeProto) -> Built {
     ensure!(node.input.len() >= 2, "expected at least 2 inputs");
     Ok((expand(DequantHir), vec![]))

@@ -4,7 +4,14 @@
 //! `QLinearConv` becomes one typed operator whose weights are read once, `QuantizeLinear` divides as onnxruntime does,
 //! per-channel (de)quantisation outside of a convolution is refused, and large initialisers stay in the mapped file.
 
+pub mod chain;
 pub mod conv;
+pub mod fuse;
 pub mod half;
+pub mod kernels;
 pub mod lower;
+pub mod observe;
 pub mod onnx_file;
+pub mod packed;
+pub mod pool;
+pub mod winograd;

@@ -1,0 +1,111 @@
+//! The loops that are the same on every instruction set, written so that the compiler vectorises them: each kernel
+//! inlines them into functions compiled for its own CPU features.
+
+use super::super::conv::requantise;
+use super::super::winograd::{self, Form};
+use super::{BLOCK, DENSE_ROWS, DENSE_STEP, Patches, Requantise, Sink};
+
+#[inline(always)]
+pub fn winograd_input(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
+    winograd::input(form, src.data, src.row, src.channels, v, plane);
+}
+
+/// # Safety
+/// As [`super::Kernel::winograd_output`].
+#[inline(always)]
+pub unsafe fn winograd_output(
+    form: Form,
+    m: &[i32],
+    plane: usize,
+    how: Requantise<'_>,
+    sink: Sink,
+    at: [usize; 2],
+) {
+    let mut sums = [[0i32; BLOCK]; 16];
+    winograd::output(form, m, plane, &mut sums);
+    let tile = form.tile();
+    if how.pool {
+        let side = tile / 2;
+        for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
+            let mut most = sums[2 * y * tile + 2 * x];
+            for other in
+                [2 * y * tile + 2 * x + 1, (2 * y + 1) * tile + 2 * x, (2 * y + 1) * tile + 2 * x + 1]
+            {
+                for l in 0..BLOCK {
+                    most[l] = most[l].max(sums[other][l]);
+                }
+            }
+            let (py, px) = (at[0] * side + y, at[1] * side + x);
+            if py < sink.height && px < sink.width {
+                // SAFETY: the pixel exists; the caller promises its bytes.
+                unsafe { store_pixel(&most, how, sink.data.add(py * sink.row + px * sink.pixel)) };
+            }
+        }
+    } else {
+        for (y, x) in (0..tile).flat_map(|y| (0..tile).map(move |x| (y, x))) {
+            let (py, px) = (at[0] * tile + y, at[1] * tile + x);
+            if py < sink.height && px < sink.width {
+                // SAFETY: the pixel exists; the caller promises its bytes.
+                unsafe {
+                    store_pixel(&sums[y * tile + x], how, sink.data.add(py * sink.row + px * sink.pixel))
+                };
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `out` must be valid for writes of [`BLOCK`] bytes.
+#[inline(always)]
+unsafe fn store_pixel(sums: &[i32; BLOCK], how: Requantise<'_>, out: *mut u8) {
+    let mut bytes = [0u8; BLOCK];
+    for l in 0..BLOCK {
+        bytes[l] = requantise(sums[l].wrapping_add(how.bias[l]), how.multipliers[l], how.zero_point);
+    }
+    // SAFETY: by this function's contract.
+    unsafe { out.cast::<[u8; BLOCK]>().write_unaligned(bytes) };
+}
+
+/// # Safety
+/// As [`super::Kernel::store`].
+#[inline(always)]
+pub unsafe fn store(m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
+    for (row, sums) in m.as_chunks::<BLOCK>().0[..rows].iter().enumerate() {
+        // SAFETY: by this function's contract.
+        unsafe { store_pixel(sums, how, out.add(row * pixel)) };
+    }
+}
+
+/// The plain product; `u` in pairs.
+#[inline(always)]
+pub fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+    let pairs = u[..depth * BLOCK].as_chunks::<{ 2 * BLOCK }>().0;
+    for (line, sums) in v.chunks_exact(depth).zip(m.as_chunks_mut::<BLOCK>().0).take(rows) {
+        let mut acc = [0i32; BLOCK];
+        for (x, w) in line.as_chunks::<2>().0.iter().zip(pairs) {
+            let (a, b) = (i32::from(x[0]), i32::from(x[1]));
+            for l in 0..BLOCK {
+                let pair = a * i32::from(w[2 * l]) + b * i32::from(w[2 * l + 1]);
+                acc[l] = acc[l].wrapping_add(pair);
+            }
+        }
+        *sums = acc;
+    }
+}
+
+#[inline(always)]
+pub fn dense(w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
+    for (face, sums) in out.iter_mut().enumerate() {
+        let x = &x[face * depth..][..depth];
+        let mut acc = [[0i32; DENSE_STEP]; DENSE_ROWS];
+        for (w, x) in w.as_chunks::<{ DENSE_ROWS * DENSE_STEP }>().0.iter().zip(x.as_chunks::<DENSE_STEP>().0)
+        {
+            for r in 0..DENSE_ROWS {
+                for l in 0..DENSE_STEP {
+                    acc[r][l] = acc[r][l].wrapping_add(i32::from(w[r * DENSE_STEP + l]) * i32::from(x[l]));
+                }
+            }
+        }
+        *sums = acc.map(|lanes| lanes.iter().fold(0, |a: i32, &b| a.wrapping_add(b)));
+    }
+}

@@ -1,0 +1,118 @@
+//! The inner loops, one file per instruction set behind [`Kernel`], and the choice among them at load.
+//!
+//! Terms. *Depth*: the dimension that is summed over. *Block*: [`BLOCK`] output channels, computed together. Every
+//! kernel equals [`portable`]'s results bit for bit; all sums wrap modulo 2³².
+
+use super::winograd::Form;
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+pub mod generic;
+pub mod portable;
+
+/// Output channels of one packed block.
+pub const BLOCK: usize = 16;
+/// Rows of one packed block of a dense layer, and the depth of one of its steps: 64 bytes, a cache line.
+pub const DENSE_ROWS: usize = 4;
+pub const DENSE_STEP: usize = 16;
+
+/// Where a run of patches lies: channels innermost, a bordered picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Patches<'a> {
+    pub data: &'a [u8],
+    /// Bytes from one row of pixels to the next.
+    pub row: usize,
+    /// Bytes of a pixel; a multiple of 16.
+    pub channels: usize,
+}
+
+/// Where finished values go: channels innermost. `data` is a pointer because workers write disjoint channels of the
+/// same pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Sink {
+    /// First channel of the block at pixel (0, 0) of the picture.
+    pub data: *mut u8,
+    pub row: usize,
+    pub pixel: usize,
+    /// Pixels that exist; tiles may reach beyond.
+    pub height: usize,
+    pub width: usize,
+}
+
+/// What turns a block's sums into u8.
+#[derive(Debug, Clone, Copy)]
+pub struct Requantise<'a> {
+    pub bias: &'a [i32; BLOCK],
+    pub multipliers: &'a [f32; BLOCK],
+    pub zero_point: u8,
+    /// Keep only the largest of each 2×2.
+    pub pool: bool,
+}
+
+/// One instruction set's inner loops.
+pub trait Kernel: Send + Sync + std::fmt::Debug {
+    fn name(&self) -> &'static str;
+
+    /// Transforms one patch: `src` starts at its first pixel; point `p` goes to `v[p·plane..]`.
+    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize);
+
+    /// `m[row][block] = Σ v[row][depth]·u[depth][block]` for `rows` rows of `depth` values (even). `u` in the order
+    /// that [`Kernel::pairs`] says.
+    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]);
+
+    /// Whether two depths lie side by side for each channel of a block in `u` (`[depth/2][channel][2]`), or one
+    /// (`[depth][channel]`).
+    fn pairs(&self) -> bool {
+        true
+    }
+
+    /// Transforms one tile's products back, requantises and stores it at tile `(ty, tx)`.
+    ///
+    /// # Safety
+    /// `sink` must be valid for writes of [`BLOCK`] bytes at each of its pixels, unshared during the call.
+    unsafe fn winograd_output(
+        &self,
+        form: Form,
+        m: &[i32],
+        plane: usize,
+        how: Requantise<'_>,
+        sink: Sink,
+        at: [usize; 2],
+    );
+
+    /// Requantises `m`'s rows (pixels) into `out`, `pixel` bytes apart. No pooling.
+    ///
+    /// # Safety
+    /// `out` must be valid for writes of [`BLOCK`] bytes at each of `rows` pixels, unshared during the call.
+    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize);
+
+    /// `out[face][row] = Σ w[row][depth]·x[face][depth]` for one block of [`DENSE_ROWS`] rows, packed
+    /// `[depth/16][row][16]`, and up to [`FACES`] faces whose `x` lie `depth` apart.
+    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]);
+}
+
+/// Faces that a dense layer handles in one pass over its weights.
+pub const FACES: usize = 4;
+
+/// The kernels that this CPU can run, fastest first. The last is always the portable one.
+pub fn available() -> Vec<&'static dyn Kernel> {
+    let mut all: Vec<&'static dyn Kernel> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        all.push(&avx2::Avx2);
+    }
+    all.push(&portable::Portable);
+    all
+}
+
+/// The fastest kernel, or the one named. The error lists the names that this CPU knows.
+pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernel, String> {
+    let all = available();
+    match name {
+        None => Ok(all[0]),
+        Some(name) => all.iter().find(|k| k.name() == name).copied().ok_or_else(|| {
+            let known: Vec<_> = all.iter().map(|k| k.name()).collect();
+            format!("this CPU has no kernel \"{name}\"; it can run {}", known.join(", "))
+        }),
+    }
+}

@@ -1,0 +1,357 @@
+//! A convolution ready to run: its method, and its weights in the order in which a kernel reads them.
+//!
+//! Terms. *Method*: Winograd, product over gathered pixels (im2col), or dense (the kernel covers the whole picture, one
+//! output pixel). *Block*: 16 output channels. *Layout*: how a picture lies in memory: channels innermost, with a border
+//! that holds the consumer's padding.
+
+use memmap2::MmapMut;
+
+use super::conv::ConvSpec;
+use super::kernels::{BLOCK, DENSE_ROWS, DENSE_STEP, Kernel};
+use super::pool::Pool;
+use super::winograd::{Form, LANES};
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Winograd(Form),
+    /// Every output pixel's inputs gathered into a row, then a matrix product.
+    Gather,
+    /// One output pixel: a stream over the weights.
+    Dense,
+}
+
+impl Method {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Winograd(Form::F4) => "winograd 4×4",
+            Method::Winograd(Form::F2) => "winograd 2×2",
+            Method::Gather => "gather",
+            Method::Dense => "dense",
+        }
+    }
+
+    /// The cheapest method for a picture of `[height, width]`; `None` for what only the reference computes (groups).
+    pub fn choose(spec: &ConvSpec, input: [usize; 2]) -> Option<Method> {
+        let g = &spec.geometry;
+        let [h, w] = g.output(input)?;
+        if g.groups != 1 {
+            return None;
+        }
+        if [h, w] == [1, 1] && g.kernel == input && g.pads == [0; 4] && g.dilations == [1, 1] {
+            return Some(Method::Dense);
+        }
+        if !g.is_plain_3x3() || g.in_channels < LANES {
+            return Some(Method::Gather);
+        }
+        let covers = |form: Form| spec.weights.as_i8().chunks_exact(g.depth()).all(|row| form.covers(row));
+        let products = |form: Form| h.div_ceil(form.tile()) * w.div_ceil(form.tile()) * form.points();
+        // At equal products (6×6 pictures) the smaller form reads 2.25 times fewer weight bytes.
+        if products(Form::F4) < products(Form::F2) && covers(Form::F4) {
+            Some(Method::Winograd(Form::F4))
+        } else {
+            Some(if covers(Form::F2) { Method::Winograd(Form::F2) } else { Method::Gather })
+        }
+    }
+}
+
+/// How a picture lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Bytes from pixel to pixel: the channels, rounded up where blocks are written.
+    pub pixel: usize,
+    /// Border before the first row and column.
+    pub top: usize,
+    pub left: usize,
+    /// With borders.
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl Layout {
+    /// Bytes of one picture.
+    pub fn size(&self) -> usize {
+        self.rows * self.columns * self.pixel
+    }
+
+    /// Bytes from row to row.
+    pub fn row(&self) -> usize {
+        self.columns * self.pixel
+    }
+
+    /// Where pixel (0, 0) begins.
+    pub fn origin(&self) -> usize {
+        (self.top * self.columns + self.left) * self.pixel
+    }
+
+    /// No borders; pixels of whole blocks.
+    pub fn plain(channels: usize, height: usize, width: usize) -> Self {
+        let pixel = channels.next_multiple_of(BLOCK);
+        Self { channels, height, width, pixel, top: 0, left: 0, rows: height, columns: width }
+    }
+}
+
+/// Weights and constants of one convolution for one kernel.
+#[derive(Debug)]
+pub struct Packed {
+    pub name: String,
+    pub method: Method,
+    pub layout: Layout,
+    /// Output extent before pooling.
+    pub output: [usize; 2],
+    pub out_channels: usize,
+    pub kernel_size: [usize; 2],
+    pub strides: [usize; 2],
+    pub dilations: [usize; 2],
+    /// Values summed per point, padded as the kernel needs.
+    pub depth: usize,
+    pub x_zp: u8,
+    pub y_zp: u8,
+    pub macs: u64,
+    /// Per block.
+    pub bias: Vec<[i32; BLOCK]>,
+    pub multipliers: Vec<[f32; BLOCK]>,
+    weights: Pages,
+}
+
+impl Packed {
+    /// Packs `spec` for pictures of `[height, width]` whose pixels are `whole_blocks` long or just their channels.
+    pub fn new(
+        spec: &ConvSpec,
+        method: Method,
+        input: [usize; 2],
+        whole_blocks: bool,
+        kernel: &dyn Kernel,
+        pool: &Pool,
+    ) -> std::io::Result<Self> {
+        let g = &spec.geometry;
+        let output = g.output(input).unwrap_or([0, 0]);
+        let layout = layout(spec, method, input, output, whole_blocks);
+        let depth = match method {
+            Method::Winograd(_) => layout.pixel,
+            Method::Gather => g.depth().next_multiple_of(8),
+            Method::Dense => g.depth().next_multiple_of(DENSE_STEP),
+        };
+        let blocks = g.out_channels.div_ceil(BLOCK);
+        let weights = match method {
+            Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
+            Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
+            Method::Dense => pack_dense(spec, depth)?,
+        };
+        let bias = if method == Method::Dense { spec.bias.clone() } else { spec.raw_bias() };
+        let packed = Self {
+            name: spec.name.clone(),
+            method,
+            layout,
+            output,
+            out_channels: g.out_channels,
+            kernel_size: g.kernel,
+            strides: g.strides,
+            dilations: g.dilations,
+            depth,
+            x_zp: spec.x_zp,
+            y_zp: spec.y_zp,
+            macs: spec.macs(input),
+            bias: blocked(&bias, blocks),
+            multipliers: blocked(&spec.multipliers, blocks),
+            weights,
+        };
+        spec.weights.release();
+        Ok(packed)
+    }
+
+    /// Winograd and gather: one point's weights of one block.
+    pub fn point(&self, block: usize, point: usize) -> &[i16] {
+        let points = if let Method::Winograd(form) = self.method { form.points() } else { 1 };
+        let size = self.depth * BLOCK;
+        &self.weights.as_i16()[(block * points + point) * size..][..size]
+    }
+
+    /// Dense: one block of [`DENSE_ROWS`] rows.
+    pub fn rows(&self, block: usize) -> &[i8] {
+        let size = self.depth * DENSE_ROWS;
+        &self.weights.as_i8()[block * size..][..size]
+    }
+
+    pub fn weight_bytes(&self) -> usize {
+        self.weights.0.len()
+    }
+}
+
+fn layout(
+    spec: &ConvSpec,
+    method: Method,
+    input: [usize; 2],
+    output: [usize; 2],
+    whole_blocks: bool,
+) -> Layout {
+    let g = &spec.geometry;
+    let [top, left, bottom, right] = g.pads;
+    let plain = Layout::plain(g.in_channels, input[0], input[1]);
+    let pixel = if whole_blocks || method != Method::Gather { plain.pixel } else { g.in_channels };
+    let [rows, columns] = match method {
+        Method::Winograd(form) => output.map(|side| side.next_multiple_of(form.tile()) + 2),
+        _ => [input[0] + top + bottom, input[1] + left + right],
+    };
+    Layout { pixel, top, left, rows, columns, ..plain }
+}
+
+fn blocked<T: Copy + Default>(values: &[T], blocks: usize) -> Vec<[T; BLOCK]> {
+    let mut out = vec![[T::default(); BLOCK]; blocks];
+    for (i, &v) in values.iter().enumerate() {
+        out[i / BLOCK][i % BLOCK] = v;
+    }
+    out
+}
+
+/// `[block][point][depth, channel]`, the last two in the kernel's order.
+fn pack_winograd(
+    spec: &ConvSpec,
+    form: Form,
+    depth: usize,
+    blocks: usize,
+    kernel: &dyn Kernel,
+    pool: &Pool,
+) -> std::io::Result<Pages> {
+    let (points, channels, w) = (form.points(), spec.geometry.in_channels, spec.weights.as_i8());
+    let block_size = points * depth * BLOCK;
+    let mut pages = Pages::new(blocks * block_size * 2)?;
+    let parts = Parts::new(pages.as_i16_mut(), block_size);
+    pool.run(blocks, &|_, block| {
+        // SAFETY: every block is one item, and items are handed out once.
+        let u = unsafe { parts.get(block) };
+        let here = BLOCK.min(spec.geometry.out_channels - block * BLOCK);
+        for c in 0..channels {
+            let mut taps = [[0i16; BLOCK]; 9];
+            for l in 0..here {
+                let from = &w[((block * BLOCK + l) * channels + c) * 9..][..9];
+                for t in 0..9 {
+                    taps[t][l] = i16::from(from[t]);
+                }
+            }
+            let mut out = [[0i16; BLOCK]; 36];
+            form.weight_lanes(&taps, &mut out);
+            for (p, lanes) in out[..points].iter().enumerate() {
+                put(&mut u[p * depth * BLOCK..][..depth * BLOCK], c, lanes, kernel.pairs());
+            }
+        }
+    });
+    Ok(pages)
+}
+
+/// `[block][depth, channel]`; depth is `[ky][kx][channel]`, as pixels are gathered.
+fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel) -> std::io::Result<Pages> {
+    let g = &spec.geometry;
+    let (taps, channels, w) = (g.kernel[0] * g.kernel[1], g.in_channels, spec.weights.as_i8());
+    let mut pages = Pages::new(blocks * depth * BLOCK * 2)?;
+    for (block, u) in pages.as_i16_mut().chunks_exact_mut(depth * BLOCK).enumerate() {
+        let here = BLOCK.min(g.out_channels - block * BLOCK);
+        for (tap, c) in (0..taps).flat_map(|t| (0..channels).map(move |c| (t, c))) {
+            let mut lanes = [0i16; BLOCK];
+            for l in 0..here {
+                lanes[l] = i16::from(w[((block * BLOCK + l) * channels + c) * taps + tap]);
+            }
+            put(u, tap * channels + c, &lanes, kernel.pairs());
+        }
+    }
+    Ok(pages)
+}
+
+#[inline(always)]
+fn put(u: &mut [i16], depth: usize, lanes: &[i16; BLOCK], pairs: bool) {
+    if pairs {
+        let to = &mut u[depth / 2 * 2 * BLOCK..][..2 * BLOCK];
+        for l in 0..BLOCK {
+            to[2 * l + depth % 2] = lanes[l];
+        }
+    } else {
+        u[depth * BLOCK..][..BLOCK].copy_from_slice(lanes);
+    }
+}
+
+/// `[4 rows][depth/16][row][16]`: one sequential stream. File pages are given back while it goes.
+fn pack_dense(spec: &ConvSpec, depth: usize) -> std::io::Result<Pages> {
+    let (rows, length, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
+    let mut pages = Pages::new(rows.div_ceil(DENSE_ROWS) * DENSE_ROWS * depth)?;
+    let mut released = 0;
+    for (row, values) in w.chunks_exact(length).enumerate() {
+        let block = &mut pages.as_i8_mut()[row / DENSE_ROWS * DENSE_ROWS * depth..][..DENSE_ROWS * depth];
+        for (step, values) in values.chunks(DENSE_STEP).enumerate() {
+            block[(step * DENSE_ROWS + row % DENSE_ROWS) * DENSE_STEP..][..values.len()]
+                .copy_from_slice(values);
+        }
+        let done = (row + 1) * length;
+        if done - released > 2 << 20 {
+            spec.weights.release_part(released..done);
+            released = done;
+        }
+    }
+    Ok(pages)
+}
+
+/// Page-aligned zeroed memory, in huge pages where the system has them: a stream of 36 MB crosses 9,000 small ones.
+#[derive(Debug)]
+struct Pages(MmapMut);
+
+impl Pages {
+    fn new(bytes: usize) -> std::io::Result<Self> {
+        let map = MmapMut::map_anon(bytes.max(1))?;
+        #[cfg(target_os = "linux")]
+        if bytes > 1 << 20
+            && let Err(e) = map.advise(memmap2::Advice::HugePage)
+        {
+            log::debug!("weights in small pages: {e}");
+        }
+        Ok(Self(map))
+    }
+    fn as_i8(&self) -> &[i8] {
+        // SAFETY: i8 and u8 have the same size and alignment, and no invalid values.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len()) }
+    }
+    fn as_i8_mut(&mut self) -> &mut [i8] {
+        // SAFETY: as above; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
+    }
+    fn as_i16(&self) -> &[i16] {
+        // SAFETY: the map is page-aligned, any bits are an i16.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() / 2) }
+    }
+    fn as_i16_mut(&mut self) -> &mut [i16] {
+        // SAFETY: as above; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() / 2) }
+    }
+}
+
+/// Equal parts of a slice, for workers that each take another one.
+pub struct Parts<'a, T> {
+    data: *mut T,
+    size: usize,
+    count: usize,
+    _borrow: std::marker::PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: parts don't overlap; `get`'s contract gives each to one worker.
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
+
+impl<'a, T> Parts<'a, T> {
+    pub fn new(data: &'a mut [T], size: usize) -> Self {
+        Self {
+            data: data.as_mut_ptr(),
+            size,
+            count: data.len() / size.max(1),
+            _borrow: std::marker::PhantomData,
+        }
+    }
+
+    /// # Safety
+    /// No two calls with the same `part` may be alive at once.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn get(&self, part: usize) -> &mut [T] {
+        assert!(part < self.count);
+        // SAFETY: inside the slice; exclusive by this function's contract.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(part * self.size), self.size) }
+    }
+}
