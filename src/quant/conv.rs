@@ -96,7 +96,7 @@ impl ConvSpec {
     /// Holds the numbers to what the arithmetic can do exactly. The error says what is wrong; the caller names the node.
     pub fn validate(&self) -> Result<(), String> {
         let g = &self.geometry;
-        if g.groups == 0 || [g.in_channels, g.out_channels].iter().any(|c| c % g.groups != 0) {
+        if g.groups == 0 || [g.in_channels, g.out_channels].iter().any(|c| !c.is_multiple_of(g.groups)) {
             return Err(format!(
                 "{} → {} channels cannot form {} groups",
                 g.in_channels, g.out_channels, g.groups

@@ -3,6 +3,7 @@
 //! Terms. *Method*: Winograd, product over gathered pixels (im2col), or dense (the kernel covers the whole picture, one
 //! output pixel). *Block*: 16 output channels. *Layout*: how a picture lies in memory: channels innermost, with a border
 //! that holds the consumer's padding.
+#![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
 use memmap2::MmapMut;
 

@@ -10,6 +10,7 @@
 //! 2³², and 2^e is a shift, right as long as the true sum times 2^e fits 32 bits. e ≤ 2 for F(2×2) and ≤ 6 for
 //! F(4×4), so [`Form::covers`] holds the sums of a layer's real weights to 2²⁹ and 2²⁵.
 //! Ranges: V of F(4×4) stays within ±17,340 (68·255), U within ±6,272 (49·128): both i16.
+#![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
 /// Lanes (channels) that the transforms work on at once.
 pub const LANES: usize = 16;

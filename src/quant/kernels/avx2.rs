@@ -1,4 +1,5 @@
 //! x86-64 with AVX2: `vpmaddwd` on i16 pairs, exact (`vpmaddubsw` is faster on paper and saturates).
+#![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
 use std::arch::x86_64::*;
 
@@ -53,7 +54,9 @@ impl Kernel for Avx2 {
         unsafe { run(m, rows, how, out, pixel) }
     }
     fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        assert!(w.len() >= DENSE_ROWS * depth && x.len() >= out.len() * depth && depth % DENSE_STEP == 0);
+        assert!(
+            w.len() >= DENSE_ROWS * depth && x.len() >= out.len() * depth && depth.is_multiple_of(DENSE_STEP)
+        );
         // SAFETY: the CPU has AVX2 and the slices are as long as the loops read.
         unsafe {
             match out.len() {

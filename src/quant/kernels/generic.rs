@@ -1,5 +1,6 @@
 //! The loops that are the same on every instruction set, written so that the compiler vectorises them: each kernel
 //! inlines them into functions compiled for its own CPU features.
+#![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
 use super::super::conv::requantise;
 use super::super::winograd::{self, Form};
