@@ -1,0 +1,101 @@
+"""FER-2013 folders in memory, and the augmentation that training sees.
+
+`Faces.read` takes DIR/<class>/*.jpg|png of 48x48 gray pictures. A missing or foreign class folder is refused (a class
+name in another language would silently train six classes); unreadable or wrongly sized pictures are skipped and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+import vgg
+
+
+@dataclass
+class Faces:
+    patches: np.ndarray  # N x 48 x 48, u8
+    labels: np.ndarray  # N, i64
+    skipped: Counter = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def notes(self) -> str:
+        skipped = ", ".join(f"{n} {why}" for why, n in sorted(self.skipped.items())) or "none"
+        counts = np.bincount(self.labels, minlength=len(vgg.CLASSES))
+        return f"per class {dict(zip(vgg.CLASSES, counts.tolist()))}, skipped: {skipped}"
+
+    @staticmethod
+    def read(folder: Path) -> "Faces":
+        if not folder.is_dir():
+            raise SystemExit(f"{folder}: no such folder; expected train/ and val/ with one folder per class")
+        found = {p.name for p in folder.iterdir() if p.is_dir()}
+        if missing := set(vgg.CLASSES) - found:
+            raise SystemExit(f"{folder}: class folders missing: {sorted(missing)}; found {sorted(found)}, expected the "
+                             f"English names {' '.join(vgg.CLASSES)}")
+        if foreign := found - set(vgg.CLASSES):
+            raise SystemExit(f"{folder}: foreign class folders {sorted(foreign)}; expected {' '.join(vgg.CLASSES)}")
+        patches, labels, skipped = [], [], Counter()
+        for label, name in enumerate(vgg.CLASSES):
+            before = len(labels)
+            for path in sorted((folder / name).iterdir()):
+                patch = read_patch(path, skipped)
+                if patch is not None:
+                    patches.append(patch)
+                    labels.append(label)
+            if len(labels) == before:
+                raise SystemExit(f"{folder / name}: no usable picture ({dict(skipped)})")
+        return Faces(np.stack(patches), np.array(labels, np.int64), skipped)
+
+
+def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        skipped["no picture by name"] += 1
+        return None
+    try:
+        with Image.open(path) as image:
+            patch = np.asarray(image.convert("L"))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        skipped["unreadable"] += 1
+        return None
+    if patch.shape != (vgg.SIDE, vgg.SIDE):
+        skipped["not 48x48"] += 1
+        return None
+    return patch
+
+
+def augment(patches: np.ndarray, rng: np.random.Generator, strength: float, side: int = vgg.SIDE) -> torch.Tensor:
+    """Flip, ±15° rotation, ±15 % shift, 0.85–1.2 scale, contrast, brightness, erasing; normalised, `side` pixels.
+
+    `strength` 0 leaves the faces alone but for the flip.
+    """
+    n = len(patches)
+    spread = lambda low, high: torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
+    angle, zoom = spread(-15, 15) * strength * np.pi / 180, 1 / (1 + strength * (spread(0.85, 1.2) - 1))
+    flip = torch.from_numpy(rng.choice([-1.0, 1.0], n).astype(np.float32))
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = torch.cos(angle) * zoom * flip, -torch.sin(angle) * zoom
+    theta[:, 1, 0], theta[:, 1, 1] = torch.sin(angle) * zoom * flip, torch.cos(angle) * zoom
+    theta[:, :, 2] = torch.from_numpy(rng.uniform(-0.3, 0.3, (n, 2)).astype(np.float32)) * strength
+    grid = F.affine_grid(theta, (n, 1, side, side), align_corners=False)
+    x = F.grid_sample(vgg.normalise(patches), grid, padding_mode="border", align_corners=False)
+    each = lambda v: v.view(n, 1, 1, 1)
+    x = x * each(1 + strength * spread(-0.3, 0.3)) + each(strength * spread(-0.25, 0.25))
+    return erased(x.clamp_(-1, 1), rng, strength)
+
+
+def erased(x: torch.Tensor, rng: np.random.Generator, strength: float) -> torch.Tensor:
+    """A random rectangle of up to a third of each side set to noise, on half of the faces."""
+    side = x.shape[-1]
+    for i in np.flatnonzero(rng.random(len(x)) < 0.5 * strength):
+        h, w = rng.integers(side // 8, side // 3, 2)
+        top, left = rng.integers(0, side - h), rng.integers(0, side - w)
+        x[i, 0, top : top + h, left : left + w] = torch.from_numpy(rng.uniform(-1, 1, (h, w)).astype(np.float32))
+    return x

@@ -1,0 +1,107 @@
+"""Accuracy of both model files on a folder of class folders, in Python: the reference for `moodlight eval`.
+
+f32 runs in PyTorch from the file's own weights (no onnxruntime), int8 in exact integer arithmetic (tests/goldens/
+exact.py). `--keep FILE.npz` stores labels, patches and logits of both, from which calibrate.py and the goldens work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch.nn import functional as F
+
+import vgg
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "goldens"))
+from exact import Exact  # noqa: E402
+
+
+class Folded:
+    """The f32 file's weights run by PyTorch: batch norm already folded, linear layers as linear layers."""
+
+    def __init__(self, path: str | Path):
+        self.constants = {c.name: torch.from_numpy(numpy_helper.to_array(c).astype(np.float32))
+                          for c in onnx.load(str(path)).graph.initializer}
+
+    def layer(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.constants[f"{name}.weight.f16"], self.constants[f"{name}.bias"]
+
+    @torch.inference_mode()
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        for block in vgg.BLOCKS:
+            for i in (1, 2):
+                x = torch.relu(F.conv2d(x, *self.layer(f"conv{i}{block}"), padding=1))
+            x = F.max_pool2d(x, 2)
+        x = torch.flatten(x, 1)
+        for name in ("lin1", "lin2", "lin3"):
+            weight, bias = self.layer(name)
+            x = F.linear(x, weight.flatten(1), bias)
+            x = x if name == "lin3" else torch.relu(x)
+        return x
+
+
+def faces(folder: Path) -> tuple[list[Path], np.ndarray]:
+    """Files sorted by class, then name, and their labels. Empty classes are refused."""
+    paths, labels = [], []
+    for label, name in enumerate(vgg.CLASSES):
+        found = sorted(p for p in (folder / name).glob("*") if p.suffix in (".jpg", ".png"))
+        if not found:
+            raise SystemExit(f"{folder / name}: no pictures; expected one folder per class: {' '.join(vgg.CLASSES)}")
+        paths += found
+        labels += [label] * len(found)
+    return paths, np.array(labels)
+
+
+def scores(labels: np.ndarray, logits: np.ndarray) -> dict:
+    """Accuracy, macro F1, recall per class and confusion (row = truth), as `moodlight eval --json` has them."""
+    confusion = np.zeros((len(vgg.CLASSES),) * 2, int)
+    np.add.at(confusion, (labels, logits.argmax(1)), 1)
+    hit, truth, said = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    f1 = 2 * hit / np.maximum(truth + said, 1)
+    return {"accuracy": hit.sum() / truth.sum(), "macro_f1": f1.mean(),
+            "per_class": dict(zip(vgg.CLASSES, (hit / np.maximum(truth, 1)).tolist())), "confusion": confusion.tolist()}
+
+
+def logits_of(patches: np.ndarray, labels: np.ndarray, f32: Folded, int8: Exact) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of both, with a running count on stderr (the order is shuffled, so early figures are fair)."""
+    both, begin = [np.zeros((0, len(vgg.CLASSES)), np.float32)] * 2, time.monotonic()
+    for at in range(0, len(patches), 64):
+        x = vgg.normalise(patches[at : at + 64])
+        both = [np.concatenate([old, new]) for old, new in zip(both, (f32(x).numpy(), int8(x.numpy())))]
+        f, q, n = both[0].argmax(1), both[1].argmax(1), len(both[0])
+        print(f"\r{n}/{len(patches)} {time.monotonic() - begin:.0f} s: f32 {(f == labels[:n]).mean():.4f} "
+              f"int8 {(q == labels[:n]).mean():.4f} agree {(f == q).mean():.4f}", end="", file=sys.stderr, flush=True)
+    return both[0], both[1]
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    args.add_argument("folder", type=Path)
+    args.add_argument("--f32", default="vgg-f32.onnx")
+    args.add_argument("--int8", default="vgg-int8.onnx")
+    args.add_argument("--limit", type=int, help="a seeded pick of so many pictures")
+    args.add_argument("--keep", help="write labels, patches and logits to this .npz")
+    args = args.parse_args()
+    paths, labels = faces(args.folder)
+    order = np.random.default_rng(1).permutation(len(paths))[: args.limit]
+    paths, labels = [paths[i] for i in order], labels[order]
+    patches = np.stack([vgg.patch_of(p) for p in paths])
+    a, b = logits_of(patches, labels, Folded(args.f32), Exact(args.int8))
+    result = {"images": len(paths), "f32": scores(labels, a), "int8": scores(labels, b),
+              "agreement": float((a.argmax(1) == b.argmax(1)).mean())}
+    if args.keep:
+        np.savez(args.keep, labels=labels, patches=patches, f32=a, int8=b,
+                 names=np.array([str(p.relative_to(args.folder)) for p in paths]))
+    print("\n" + json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

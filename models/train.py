@@ -1,0 +1,200 @@
+"""Trains the emotion network on FER-2013's training folder: the model card's recipe, resumable, made for plain CPUs.
+
+Recipe (the defaults): SGD 0.04 with Nesterov momentum 0.9, batch 128, cross-entropy, weight decay 5e-4, and the rate
+divided by ten when validation accuracy has not risen for 3 epochs (ReduceLROnPlateau, max, at least 1e-6). Options
+choose a cosine instead, label smoothing, smaller pictures at the start, and averaged weights.
+
+Files in --out: `last.pt` (everything needed to go on), `best.safetensors` (f16, by validation accuracy of the averaged
+weights), `log.jsonl` (one line an epoch). A checkpoint of another recipe or other shapes is refused.
+
+Only the training folder trains; validation chooses the epoch, and each look at it is a line of the log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional as F
+
+import vgg
+from dataset import Faces, augment
+
+# What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
+RECIPE = ("lr", "batch", "epochs", "schedule", "smoothing", "decay", "drop", "average", "side", "seed", "strength")
+
+
+def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
+    shapes = {k: list(v.shape) for k, v in net.state_dict().items()}
+    text = json.dumps([{k: getattr(args, k) for k in RECIPE}, shapes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def has_bf16_units() -> bool:
+    """Whether the CPU multiplies bf16 matrices (AMX); elsewhere bf16 is slower than f32."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+class Trainer:
+    """The net, its averaged twin, optimiser, schedule and the counters that a checkpoint holds."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.net = vgg.load(args.init, args.drop) if args.init else vgg.Vgg(args.drop)
+        self.net = self.net.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.net).eval()
+        weights = [p for p in self.net.parameters() if p.ndim > 1]
+        others = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": args.decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.SGD(groups, lr=args.lr, momentum=0.9, nesterov=True)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, "max", 0.1, patience=3, min_lr=1e-6)
+        self.hash = recipe_hash(args, self.net)
+        self.epoch, self.step, self.best = 0, 0, 0.0
+        self.bf16 = has_bf16_units()
+
+    def save(self, path: Path) -> None:
+        state = {"recipe": self.hash, "epoch": self.epoch, "step": self.step, "best": self.best,
+                 "net": self.net.state_dict(), "average": self.average.state_dict(),
+                 "optimiser": self.optimiser.state_dict(), "plateau": self.plateau.state_dict()}
+        torch.save(state, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        if not isinstance(state, dict) or state.get("recipe") != self.hash:
+            found = state.get("recipe") if isinstance(state, dict) else "none"
+            raise SystemExit(f"{path}: checkpoint of another recipe or other shapes ({found}, this run is {self.hash}); "
+                             f"resume with the options it was started with: {' '.join(RECIPE)}")
+        for name in ("net", "average", "optimiser", "plateau"):
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+
+    def set_rate(self, steps_per_epoch: int) -> None:
+        if self.args.schedule == "cosine":
+            done = min(self.step / (self.args.epochs * steps_per_epoch), 1.0)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.args.lr * 0.5 * (1 + np.cos(np.pi * done))
+
+    def train_step(self, x: torch.Tensor, y: torch.Tensor) -> float:
+        self.net.train()
+        x = x.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            logits = self.net(x)
+        loss = F.cross_entropy(logits.float(), y, label_smoothing=self.args.smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        self.step += 1
+        self.follow()
+        return loss.item()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Averaged weights: exponential, warmed up so that early steps do not linger; batch norm's numbers too."""
+        keep = min(self.args.average, (1 + self.step) / (10 + self.step))
+        for mine, theirs in zip(self.average.state_dict().values(), self.net.state_dict().values()):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs, 1 - keep)
+
+    @torch.inference_mode()
+    def accuracy(self, faces: Faces) -> float:
+        hits = 0
+        for at in range(0, len(faces), 256):
+            x = vgg.normalise(faces.patches[at : at + 256]).to(memory_format=torch.channels_last)
+            hits += int((self.average(x).argmax(1).numpy() == faces.labels[at : at + 256]).sum())
+        return hits / len(faces)
+
+
+def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
+    """Epochs until the recipe or the minutes end; a broken-off epoch is begun again on resume."""
+    args, begin = trainer.args, time.monotonic()
+    over = lambda: args.minutes and time.monotonic() - begin > args.minutes * 60
+    steps = len(train) // args.batch
+    while trainer.epoch < args.epochs and not over():
+        rng = np.random.default_rng([args.seed, trainer.epoch])
+        torch.manual_seed(args.seed * 10_000 + trainer.epoch)
+        order, losses, started = rng.permutation(len(train)), [], time.monotonic()
+        for i in range(steps if not args.steps else min(steps, args.steps)):
+            trainer.set_rate(steps)
+            pick = order[i * args.batch : (i + 1) * args.batch]
+            x, y = augment(train.patches[pick], rng, args.strength, args.side), train.labels[pick]
+            losses.append(trainer.train_step(x, torch.from_numpy(y)))
+            if over():
+                break
+        whole = len(losses) == steps
+        trainer.epoch += int(whole or bool(args.steps))
+        report(trainer, val, out, losses, time.monotonic() - started, whole)
+
+
+def report(trainer: Trainer, val: Faces, out: Path, losses: list[float], seconds: float, whole: bool) -> None:
+    rate = trainer.optimiser.param_groups[0]["lr"]
+    accuracy = trainer.accuracy(val)
+    if trainer.args.schedule == "plateau" and whole:
+        trainer.plateau.step(accuracy)
+    line = {"epoch": trainer.epoch, "whole": whole, "steps": trainer.step, "loss": round(float(np.mean(losses)), 4),
+            "val": round(accuracy, 4), "lr": rate, "seconds": round(seconds, 1), "bf16": trainer.bf16,
+            "recipe": trainer.hash}
+    with open(out / "log.jsonl", "a") as log:
+        log.write(json.dumps(line) + "\n")
+    print(json.dumps(line), flush=True)
+    if accuracy > trainer.best:
+        trainer.best = accuracy
+        weights = {k: v.half().contiguous() for k, v in trainer.average.state_dict().items() if v.dtype.is_floating_point}
+        save_file(weights, str(out / "best.safetensors"))
+    trainer.save(out / "last.pt")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder with train/<class>/ and val/<class>/")
+    parser.add_argument("--out", type=Path, default=Path("build/train"))
+    parser.add_argument("--init", type=Path, help="safetensors to start from instead of random weights")
+    parser.add_argument("--resume", type=Path, help="last.pt of the same recipe")
+    parser.add_argument("--minutes", type=float, help="stop after so long, at a step's end")
+    parser.add_argument("--steps", type=int, help="cut every epoch to so many steps (to prove the script)")
+    parser.add_argument("--threads", type=int, help="default: all cores")
+    parser.add_argument("--epochs", type=int, default=120)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=0.04)
+    parser.add_argument("--schedule", choices=("plateau", "cosine"), default="plateau")
+    parser.add_argument("--smoothing", type=float, default=0.0, help="label smoothing, 0..1")
+    parser.add_argument("--decay", type=float, default=5e-4, help="weight decay of weights; none on biases and norms")
+    parser.add_argument("--drop", type=float, default=0.2)
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights, per step")
+    parser.add_argument("--side", type=int, default=vgg.SIDE, help="train at this size in pixels")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation, 0..1")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    if args.init and args.resume:
+        parser.error("--init starts anew, --resume goes on: choose one")
+    return args
+
+
+def main() -> None:
+    args = options()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    train, val = Faces.read(args.data / "train"), Faces.read(args.data / "val")
+    trainer = Trainer(args)
+    if args.resume:
+        trainer.resume(args.resume)
+    args.out.mkdir(parents=True, exist_ok=True)
+    print(f"recipe {trainer.hash}, {len(train)} faces, {train.notes()}; validation {len(val)}, {val.notes()}", flush=True)
+    run(trainer, train, val, args.out)
+
+
+if __name__ == "__main__":
+    main()
