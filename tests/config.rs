@@ -74,6 +74,13 @@ fn the_example_lists_every_key() {
 #[case::not_toml("[model\n", "my.toml:1:")]
 #[case::threads("[model]\nthreads = 0", "model.threads: expected 1 to 64, found 0")]
 #[case::rotation("[source]\nrotate = 45", "source.rotate: expected 0, 90, 180 or 270 degrees, found 45")]
+#[case::threshold(
+    "[decision.thresholds]\nhappy = 1.2",
+    "my.toml: decision.thresholds.happy: expected a number from 0 to 1, found 1.2"
+)]
+#[case::hysteresis("[decision]\nhysteresis = -0.1", "decision.hysteresis: expected a number from 0 to 1")]
+#[case::dwell("[decision]\ndwell_ms = 99999999", "decision.dwell_ms: expected 0 to 60000 ms")]
+#[case::negative_time("[decision]\nhold_ms = -1", "my.toml:2:11: invalid value: integer `-1`")]
 #[case::i2c_address("[oled]\naddress = 0x80", "oled.address: expected 0x08 to 0x77, found 0x80")]
 #[case::pin_kind("[pins]\nhappy = 1.5", "expected a pin")]
 fn refuses(#[case] text: &str, #[case] expect: &str) {

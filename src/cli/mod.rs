@@ -11,7 +11,11 @@
 //! | 128 + n | ended cleanly by signal n (130 SIGINT, 143 SIGTERM) |
 
 pub mod args;
+mod classify;
+mod eval;
 mod logging;
+mod style;
+mod vision;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -71,9 +75,11 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> CommandResult {
     match cli.command {
         None => help(),
-        Some(
-            Command::Run(_) | Command::Classify(_) | Command::Eval(_) | Command::Bench(_) | Command::Model(_),
-        ) => Err(Failure::usage(anyhow::anyhow!("not in this version yet"))),
+        Some(Command::Classify(args)) => classify::run(&args),
+        Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Run(_) | Command::Bench(_) | Command::Model(_)) => {
+            Err(Failure::usage(anyhow::anyhow!("not in this version yet")))
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub use board::{BoardProfile, Hardware};
 pub use settings::{Overrides, Settings};
 
 use crate::classifier::Precision;
+use crate::decision::DecisionSettings;
+use crate::outputs::leds::LedSettings;
 use pins::Pins;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ pub struct Config {
     pub board: Option<String>,
     pub source: SourceSettings,
     pub model: ModelSettings,
+    pub decision: DecisionSettings,
+    pub leds: LedSettings,
     pub pins: Pins,
     pub oled: Option<OledWiring>,
     pub log: LogSettings,
@@ -209,10 +213,16 @@ impl Config {
     fn validate(&self) -> Result<(), String> {
         self.source.validate().map_err(in_table("source"))?;
         self.model.validate().map_err(in_table("model"))?;
+        self.decision.validate().map_err(in_table("decision"))?;
+        self.leds.validate().map_err(in_table("leds"))?;
         self.oled.as_ref().map_or(Ok(()), OledWiring::validate).map_err(in_table("oled"))
     }
 }
 
+/// Puts the table's name before the key, unless the room did.
 fn in_table(table: &'static str) -> impl Fn(String) -> String {
-    move |reason| format!("{table}.{reason}")
+    move |reason| {
+        let named = reason.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+        if named { reason } else { format!("{table}.{reason}") }
+    }
 }
