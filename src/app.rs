@@ -1,1 +1,157 @@
-//! (see ARCHITECTURE.md)
+//! The composition root: settings in, a running corridor out. The only room that names both `hal` and `sim`.
+
+mod devices;
+mod stages;
+
+use crate::config::Settings;
+use crate::config::settings::Input;
+use crate::outputs::events::Event;
+use crate::runtime::lockstep::Pace;
+use crate::runtime::trace::Trace;
+use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
+use crate::source::SourceSpec;
+use anyhow::Context;
+use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The flags of `run` that are no settings.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    pub best_effort: bool,
+    /// `None`: paced when a person watches.
+    pub realtime: Option<bool>,
+    pub duration: Option<Duration>,
+    pub trace: Option<PathBuf>,
+    pub trace_frames: bool,
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Settings and flags, checked as far as that is possible without opening anything.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    settings: Settings,
+    options: RunOptions,
+    source: Origin,
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// The clip inside the binary.
+    Demo,
+    Given(SourceSpec),
+}
+
+impl RunOptions {
+    fn trace_on_stdout(&self) -> bool {
+        self.trace.as_ref().is_some_and(|p| p.as_os_str() == "-")
+    }
+}
+
+impl Plan {
+    /// # Errors
+    /// Usage: a source string that can't be read, a trace that would mix with the terminal's lines.
+    pub fn of(settings: Settings, options: RunOptions) -> anyhow::Result<Self> {
+        let source = match &settings.input {
+            Input::Demo => Origin::Demo,
+            Input::Source(src) => {
+                Origin::Given(src.parse().map_err(|e| anyhow::anyhow!("source \"{src}\": {e}"))?)
+            }
+        };
+        Ok(Self { settings, options, source })
+    }
+}
+
+/// Runs until the source ends, the duration is over, or a signal comes. Whatever happens, the lights are off after it.
+///
+/// # Errors
+/// What could not be opened or loaded at the start. What fails later is an [`Ending::Failed`].
+pub fn run(plan: Plan) -> anyhow::Result<Ending> {
+    let stop = Stop::on_signals().context("signal handlers could not be installed")?;
+    let Plan { settings, options, source } = plan;
+    greet(&source, &settings, &options);
+    let stages = stages::load(&settings)?;
+    let trace = options
+        .trace
+        .as_ref()
+        .map(|path| {
+            Trace::open(path, options.trace_frames)
+                .with_context(|| format!("trace {}: cannot be written; choose another place", path.display()))
+        })
+        .transpose()?;
+    let indicators = devices::indicators(&settings, &options)?;
+    let heartbeat = devices::heartbeat(&settings)?;
+    let start = Event::Start {
+        source: source_name(&source),
+        precision: stages.precision_name,
+        model: stages.model_name.clone(),
+    };
+    let mut session = Session::new(stages.pipeline, indicators, trace, heartbeat);
+
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        session.start(&start);
+        play(&mut session, &source, &settings, &options, &stop)
+    }));
+    let ending = played.unwrap_or_else(|_| {
+        Ending::Failed(anyhow::anyhow!("moodlight panicked; the lights are off; please report this defect"))
+    });
+    let now = session.now();
+    tell(session.finish(now));
+    Ok(ending)
+}
+
+fn play(
+    session: &mut Session,
+    origin: &Origin,
+    settings: &Settings,
+    options: &RunOptions,
+    stop: &Stop,
+) -> Ending {
+    let live_options = live::LiveOptions {
+        duration: options.duration,
+        best_effort: options.best_effort,
+        ..live::LiveOptions::default()
+    };
+    match devices::source(origin, settings) {
+        Err(e) => Ending::Failed(e.into()),
+        Ok(devices::Opened::Live(opener)) => live::run(session, opener, live_options, stop),
+        Ok(devices::Opened::Recorded(mut recording)) => {
+            let paced = options.realtime.unwrap_or_else(|| std::io::stdout().is_terminal());
+            let pace = if paced { Pace::Realtime } else { Pace::Flat };
+            lockstep::run(session, recording.as_mut(), pace, options.duration, stop)
+        }
+    }
+}
+
+/// The first line, on stdout unless the trace is there: what is played, on what.
+fn greet(origin: &Origin, settings: &Settings, options: &RunOptions) {
+    let line = match origin {
+        Origin::Demo => {
+            "moodlight: no config and no --source, so this is the bundled demo clip on simulated LEDs"
+                .to_owned()
+        }
+        Origin::Given(spec) => format!("moodlight: {spec}, board: {}", settings.board.name),
+    };
+    match options.trace_on_stdout() {
+        true => log::info!("{line}"),
+        // A closed stdout is noticed, and said, by the lights that write there.
+        false => _ = writeln!(std::io::stdout(), "{line}"),
+    }
+    if let Some(dir) = &options.snapshot {
+        log::warn!("pictures of the display are written to {} because --snapshot asks for it", dir.display());
+    }
+}
+
+fn tell(counters: Counters) {
+    let Counters { frames, faces, dropped, faults } = counters;
+    log::info!("{frames} frames, {faces} faces, {dropped} dropped, {faults} faults; lights off");
+}
+
+fn source_name(origin: &Origin) -> String {
+    match origin {
+        Origin::Demo => "demo".to_owned(),
+        Origin::Given(spec) => spec.to_string(),
+    }
+}

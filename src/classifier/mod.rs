@@ -20,6 +20,16 @@ pub enum Precision {
     F32,
 }
 
+impl Precision {
+    /// As in flags, JSON and file names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Precision::Int8 => "int8",
+            Precision::F32 => "f32",
+        }
+    }
+}
+
 /// Gives seven logits for each face of a frame. `logits` is cleared, then filled in the order of `patches`.
 pub trait Classifier: Send {
     fn classify(&mut self, patches: &[FacePatch], logits: &mut Vec<Logits>) -> Result<(), ClassifierError>;

@@ -14,6 +14,7 @@ pub mod args;
 mod classify;
 mod eval;
 mod logging;
+mod run;
 mod style;
 mod vision;
 
@@ -75,9 +76,10 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> CommandResult {
     match cli.command {
         None => help(),
+        Some(Command::Run(args)) => run::run(args),
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
-        Some(Command::Run(_) | Command::Bench(_) | Command::Model(_)) => {
+        Some(Command::Bench(_) | Command::Model(_)) => {
             Err(Failure::usage(anyhow::anyhow!("not in this version yet")))
         }
     }

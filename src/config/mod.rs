@@ -14,7 +14,11 @@ pub use settings::{Overrides, Settings};
 
 use crate::classifier::Precision;
 use crate::decision::DecisionSettings;
+use crate::detector::blazeface::DetectorSettings;
+use crate::detector::tracker::TrackerSettings;
+use crate::outputs::display::DisplaySettings;
 use crate::outputs::leds::LedSettings;
+use crate::source::SourceSpec;
 use pins::Pins;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -32,8 +36,11 @@ pub struct Config {
     pub board: Option<String>,
     pub source: SourceSettings,
     pub model: ModelSettings,
+    pub detector: DetectorSettings,
+    pub tracker: TrackerSettings,
     pub decision: DecisionSettings,
     pub leds: LedSettings,
+    pub display: DisplaySettings,
     pub pins: Pins,
     pub oled: Option<OledWiring>,
     pub log: LogSettings,
@@ -53,6 +60,9 @@ pub struct SourceSettings {
 
 impl SourceSettings {
     fn validate(&self) -> Result<(), String> {
+        if let Some(src) = &self.src {
+            src.parse::<SourceSpec>().map_err(|e| format!("src: {}", e.reason))?;
+        }
         if ![0, 90, 180, 270].contains(&self.rotate) {
             return Err(format!("rotate: expected 0, 90, 180 or 270 degrees, found {}", self.rotate));
         }
@@ -213,8 +223,11 @@ impl Config {
     fn validate(&self) -> Result<(), String> {
         self.source.validate().map_err(in_table("source"))?;
         self.model.validate().map_err(in_table("model"))?;
+        self.detector.validate().map_err(in_table("detector"))?;
+        self.tracker.validate().map_err(in_table("tracker"))?;
         self.decision.validate().map_err(in_table("decision"))?;
         self.leds.validate().map_err(in_table("leds"))?;
+        self.display.validate().map_err(in_table("display"))?;
         self.oled.as_ref().map_or(Ok(()), OledWiring::validate).map_err(in_table("oled"))
     }
 }

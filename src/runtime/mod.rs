@@ -1,1 +1,42 @@
-//! (see ARCHITECTURE.md)
+//! Time, threads and trouble: the only room with a clock.
+//!
+//! - [`session`]: what happens at an instant (a frame, a deadline, a fault), told the time; no clock inside.
+//! - [`lockstep`]: recordings, one thread, every frame, the recording's own time, at full speed or paced for a person.
+//! - [`live`]: cameras; a capture thread fills the [`slot`] with the newest frame and is reopened when it fails.
+//! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
+
+pub mod heartbeat;
+pub mod live;
+pub mod lockstep;
+pub mod session;
+pub mod slot;
+pub mod stop;
+pub mod trace;
+
+pub use session::{Counters, Session};
+pub use stop::Stop;
+
+use crate::source::{FrameSource, SourceError};
+use std::time::Duration;
+
+/// Opens the source, again and again where need be.
+pub trait SourceOpener: Send {
+    fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError>;
+
+    /// Waits up to `timeout` for a reason to try again sooner (a device appeared); true when there is one.
+    fn wait(&mut self, timeout: Duration) -> bool {
+        std::thread::sleep(timeout);
+        false
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub enum Ending {
+    /// The recording is over, or the asked duration is.
+    Done,
+    /// SIGINT or SIGTERM, by number.
+    Signal(i32),
+    /// The source or the firmware failed; all lights are off all the same.
+    Failed(anyhow::Error),
+}

@@ -119,10 +119,10 @@ impl Bytes for Polled {
     }
 }
 
-/// Bytes in memory, for tests and fuzzing.
-pub struct InMemory(pub io::Cursor<Vec<u8>>);
+/// Bytes in memory: the bundled clip, tests, fuzzing.
+pub struct InMemory<T = Vec<u8>>(pub io::Cursor<T>);
 
-impl Bytes for InMemory {
+impl<T: AsRef<[u8]> + Send> Bytes for InMemory<T> {
     fn read(&mut self, buf: &mut [u8], _: Duration) -> io::Result<Option<usize>> {
         self.0.read(buf).map(Some)
     }

@@ -1,0 +1,71 @@
+//! From settings to sources, lights and watchdogs: real ones on a board, simulated ones elsewhere.
+
+use super::{Origin, RunOptions};
+use crate::config::Settings;
+use crate::outputs::Indicator;
+use crate::outputs::leds::{LedLine, Leds};
+use crate::runtime::SourceOpener;
+use crate::runtime::heartbeat::Heartbeat;
+use crate::sim;
+use crate::sim::intake::{InMemory, Intake};
+use crate::sim::mjpeg::Mjpeg;
+use crate::sim::pins::SimPins;
+use crate::sim::snapshot::Snapshots;
+use crate::sim::terminal::{Terminal, TerminalStyle, WindowSize};
+use crate::source::{FrameRate, FrameSource, SourceError, SourceSpec};
+use std::io::Cursor;
+
+/// The clip that `moodlight run` plays without a config; see board/demo/ for how it was made and from what.
+const DEMO: &[u8] = include_bytes!("../../board/demo.mjpeg");
+
+/// A source that comes in its own time, or one that waits to be read.
+pub enum Opened {
+    Live(Box<dyn SourceOpener>),
+    Recorded(Box<dyn FrameSource>),
+}
+
+/// Recordings are opened at once, so that a missing file is said at once. Live sources are opened by the capture
+/// thread.
+pub fn source(origin: &Origin, _settings: &Settings) -> Result<Opened, SourceError> {
+    Ok(match origin {
+        Origin::Demo => Opened::Recorded(demo()?),
+        Origin::Given(spec @ SourceSpec::Exec { .. }) => Opened::Live(Box::new(Reopened(spec.clone()))),
+        Origin::Given(spec) => Opened::Recorded(sim::open(spec)?),
+    })
+}
+
+/// The bundled clip, ten frames a second as it was made.
+fn demo() -> Result<Box<dyn FrameSource>, SourceError> {
+    let bytes = Intake::new(Box::new(InMemory(Cursor::new(DEMO))));
+    Ok(Box::new(Mjpeg::open(bytes, FrameRate::per_second(10), "demo".into())?))
+}
+
+/// A simulated live source: opening it again starts the child again.
+struct Reopened(SourceSpec);
+
+impl SourceOpener for Reopened {
+    fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
+        sim::open(&self.0)
+    }
+}
+
+/// Everything that shows the mood; the terminal only where the trace leaves stdout free.
+pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
+    let mut all: Vec<Box<dyn Indicator>> = Vec::new();
+    let lines: Vec<LedLine> = settings.wires.iter().filter_map(|w| LedLine::from_name(w.line)).collect();
+    let pins = if lines.is_empty() { SimPins::one_per_emotion() } else { SimPins::new(lines) };
+    all.push(Box::new(Leds::new("simulated LEDs", pins.pins(), &settings.config.leds)?));
+    if let Some(dir) = &options.snapshot {
+        all.push(Box::new(Snapshots::new(dir, settings.config.display.clone())?));
+    }
+    if !options.trace_on_stdout() {
+        let style = TerminalStyle::of_stdout();
+        all.push(Box::new(Terminal::new(std::io::stdout(), style, Some(pins), WindowSize::of_stdout)));
+    }
+    Ok(all)
+}
+
+/// The service manager and the hardware watchdog, where there are any.
+pub fn heartbeat(_settings: &Settings) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+    Ok(None)
+}

@@ -1,0 +1,43 @@
+//! From model files and settings to a [`Pipeline`].
+
+use crate::classifier::manifest::Role;
+use crate::classifier::{Options, Precision, Vgg, locate};
+use crate::config::Settings;
+use crate::decision::Decision;
+use crate::detector::blazeface::BlazeFace;
+use crate::detector::tracker::Tracker;
+use crate::pipeline::{Parts, Pipeline};
+use crate::preprocess::{LumaDecoder, Orientation, Rotation};
+use anyhow::Context;
+
+/// A pipeline and what it is made of.
+pub struct Stages {
+    pub pipeline: Pipeline,
+    pub precision_name: &'static str,
+    /// The classifier's name in its manifest.
+    pub model_name: String,
+}
+
+/// Loads both models, each held to the manifest.
+pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
+    let config = &settings.config;
+    let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
+    let classifier = Vgg::open(&found, &Options { threads: settings.threads, ..Options::default() })?;
+    let face = locate::find(Role::Detector, Precision::F32, None).context("the face detector")?;
+    face.entry.verify(&face.path)?;
+    let detector = BlazeFace::load(&face.path, &config.detector)?;
+    let rotate = Rotation::try_from(settings.source.rotate).map_err(anyhow::Error::msg)?;
+    let pipeline = Pipeline::new(Parts {
+        luma: LumaDecoder::new(Orientation { mirror: settings.source.mirror, rotate }),
+        detector: Box::new(detector),
+        tracker: Tracker::new(&config.tracker),
+        temperature: found.entry.temperature,
+        classifier: Box::new(classifier),
+        decision: Decision::new(config.decision.clone()),
+        max_faces: MAX_FACES,
+    });
+    Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
+}
+
+/// More faces than this in one frame are a crowd; the smallest of them don't change what a light says.
+const MAX_FACES: usize = 8;

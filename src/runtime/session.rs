@@ -1,0 +1,310 @@
+//! What happens at an instant: a frame, a deadline, a fault, the end. Told the time; has no clock.
+//!
+//! Both ways of running ([`lockstep`](super::lockstep) and [`live`](super::live)) drive the same session, so what is
+//! tested on a recording is what runs on a board.
+
+use super::heartbeat::Heartbeat;
+use super::trace::Trace;
+use crate::decision::{Mood, Transition};
+use crate::frame::{Frame, Timestamp};
+use crate::outputs::events::Event;
+use crate::outputs::{Indicator, View};
+use crate::pipeline::{Pipeline, PipelineError, Report};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the end of a run reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Frames worked through.
+    pub frames: u64,
+    /// Faces classified, summed over frames.
+    pub faces: u64,
+    /// Frames lost, replaced by a newer one, or damaged.
+    pub dropped: u64,
+    /// Faults entered (camera, display, …).
+    pub faults: u64,
+}
+
+/// Whether a frame could be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameOutcome {
+    Used,
+    /// Left out and counted: the picture in it was damaged.
+    Damaged,
+}
+
+/// Part name of a fault that darkens the mood: without a camera there is nothing to feel.
+const CAMERA: &str = "camera";
+
+/// The pipeline, what it lights, and what is written down about it.
+pub struct Session {
+    pipeline: Pipeline,
+    lights: Lights,
+    counters: Counters,
+    now: Timestamp,
+    /// What a screen tells the person: why the camera doesn't work. Empty when all is well.
+    notice: String,
+    finished: bool,
+    /// Damaged frames since the last good one; only the first of a row is logged as a warning.
+    damaged_in_a_row: u64,
+}
+
+impl Session {
+    pub fn new(
+        pipeline: Pipeline,
+        indicators: Vec<Box<dyn Indicator>>,
+        trace: Option<Trace>,
+        heartbeat: Option<Box<dyn Heartbeat>>,
+    ) -> Self {
+        Self {
+            pipeline,
+            lights: Lights {
+                indicators,
+                trace,
+                heartbeat,
+                faults: BTreeMap::new(),
+                fault_count: 0,
+                changes: Vec::new(),
+            },
+            counters: Counters::default(),
+            now: Timestamp::ZERO,
+            notice: String::new(),
+            finished: false,
+            damaged_in_a_row: 0,
+        }
+    }
+
+    /// Writes the start event, shows the first mood (nobody there) and reports readiness.
+    pub fn start(&mut self, event: &Event) {
+        self.lights.record(self.now, event);
+        self.show();
+        if let Some(h) = &mut self.lights.heartbeat {
+            h.ready();
+            h.status(self.pipeline.mood().kind.name());
+        }
+    }
+
+    /// The time of the last thing that happened.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The next instant at which something changes by itself: a blink, a hold that runs out.
+    pub fn next_change(&self) -> Option<Timestamp> {
+        let own = self.pipeline.next_change(self.now);
+        self.lights.indicators.iter().map(|i| i.next_change(self.now)).chain([own]).flatten().min()
+    }
+
+    /// Lets time pass up to `now`, doing on the way what falls due, each at its own instant.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some(due) = self.next_change() {
+            // A deadline that doesn't move on must not hold the clock still.
+            let at = due.max(self.now + Duration::from_millis(1));
+            if at > now {
+                break;
+            }
+            self.now = at;
+            let transition = self.pipeline.decision().tick(self.now);
+            self.lights.transition(self.pipeline.mood(), transition);
+            self.show();
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Works through one frame at `now`.
+    pub fn on_frame(&mut self, frame: &Frame, now: Timestamp) -> Result<FrameOutcome, PipelineError> {
+        self.advance(now);
+        let Report { transition, faces, picture, mood } = match self.pipeline.step(frame, self.now) {
+            Ok(report) => report,
+            Err(PipelineError::Frame(e)) => {
+                self.on_damaged(&e.to_string());
+                return Ok(FrameOutcome::Damaged);
+            }
+            Err(e) => return Err(e),
+        };
+        self.damaged_in_a_row = 0;
+        self.counters.frames += 1;
+        self.counters.faces += faces.len() as u64;
+        self.lights.record(self.now, &Event::Frame { sequence: frame.sequence, faces: faces.len() });
+        self.lights.transition(mood, transition);
+        self.lights
+            .show(&View { mood, faces, picture: Some(picture), notice: notice(&self.notice) }, self.now);
+        self.beat();
+        Ok(FrameOutcome::Used)
+    }
+
+    /// A frame came damaged and is left out.
+    pub fn on_damaged(&mut self, reason: &str) {
+        self.counters.dropped += 1;
+        let level = if self.damaged_in_a_row == 0 { log::Level::Warn } else { log::Level::Debug };
+        log::log!(level, "frame left out: {reason}");
+        self.damaged_in_a_row += 1;
+    }
+
+    /// `n` frames were lost before they came here.
+    pub fn count_dropped(&mut self, n: u64) {
+        self.counters.dropped += n;
+    }
+
+    /// The camera stopped working: it becomes the mood, and is traced once.
+    pub fn camera_fault(&mut self, detail: &str, now: Timestamp) {
+        self.advance(now);
+        if !self.lights.enter_fault(CAMERA, detail, self.now) {
+            return;
+        }
+        detail.clone_into(&mut self.notice);
+        let transition = self.pipeline.decision().fault(self.now);
+        self.lights.transition(self.pipeline.mood(), transition);
+        self.show();
+    }
+
+    /// The camera works again; says nothing if it never failed.
+    pub fn camera_recovered(&mut self, now: Timestamp) {
+        if !self.is_camera_faulted() {
+            return;
+        }
+        self.advance(now);
+        self.lights.leave_fault(CAMERA, self.now);
+        self.notice.clear();
+        let transition = self.pipeline.decision().recover(self.now);
+        self.lights.transition(self.pipeline.mood(), transition);
+        self.show();
+    }
+
+    pub fn is_camera_faulted(&self) -> bool {
+        self.lights.faults.contains_key(CAMERA)
+    }
+
+    /// Progress was made: the watchdogs may know.
+    pub fn beat(&mut self) {
+        if let Some(h) = &mut self.lights.heartbeat {
+            h.beat();
+        }
+    }
+
+    /// Everything dark, the end event written. Later calls change nothing.
+    pub fn finish(&mut self, now: Timestamp) -> Counters {
+        if !self.finished {
+            self.finished = true;
+            self.now = self.now.max(now);
+            self.lights.off(self.now);
+            let Counters { frames, faces, dropped, faults } = self.counters();
+            self.lights.record(self.now, &Event::End { frames, faces, dropped, faults });
+        }
+        self.counters()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { faults: self.lights.fault_count, ..self.counters }
+    }
+
+    /// Shows the mood without a new picture.
+    fn show(&mut self) {
+        let view =
+            View { mood: self.pipeline.mood(), faces: &[], picture: None, notice: notice(&self.notice) };
+        self.lights.show(&view, self.now);
+    }
+}
+
+/// A run that unwinds must not leave a light on.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.lights.off(self.now);
+        }
+    }
+}
+
+fn notice(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Indicators, trace and faults: everything that hears of a change.
+struct Lights {
+    indicators: Vec<Box<dyn Indicator>>,
+    trace: Option<Trace>,
+    heartbeat: Option<Box<dyn Heartbeat>>,
+    /// What doesn't work at the moment, by part, and why.
+    faults: BTreeMap<String, String>,
+    fault_count: u64,
+    changes: Vec<Event>,
+}
+
+impl Lights {
+    fn record(&mut self, now: Timestamp, event: &Event) {
+        let Some(trace) = &mut self.trace else { return };
+        if let Err(e) = trace.write(now, event) {
+            // A reader that went away, or a full disk, must not darken the light.
+            log::error!("{e}; no more is traced");
+            self.trace = None;
+        }
+    }
+
+    fn transition(&mut self, mood: &Mood, transition: Option<Transition>) {
+        let Some(Transition { from, to, at }) = transition else { return };
+        let scores = mood.track.is_some().then_some(mood.scores);
+        self.record(at, &Event::State { from, to, track: mood.track, scores });
+        log::debug!("{} → {}", from.name(), to.name());
+        if let Some(h) = &mut self.heartbeat {
+            h.status(to.name());
+        }
+    }
+
+    /// Shows `view` on every indicator; one that fails is a fault of its own and doesn't stop the others.
+    fn show(&mut self, view: &View<'_>, now: Timestamp) {
+        let mut changes = std::mem::take(&mut self.changes);
+        let mut indicators = std::mem::take(&mut self.indicators);
+        for indicator in &mut indicators {
+            match indicator.show(view, now, &mut changes) {
+                Ok(()) if self.faults.is_empty() => {}
+                Ok(()) => self.leave_fault(&indicator.describe(), now),
+                Err(e) => _ = self.enter_fault(&indicator.describe(), &e.reason, now),
+            }
+        }
+        self.indicators = indicators;
+        self.record_all(changes, now);
+    }
+
+    fn record_all(&mut self, mut changes: Vec<Event>, now: Timestamp) {
+        for change in changes.drain(..) {
+            self.record(now, &change);
+        }
+        self.changes = changes; // keeps its allocation
+    }
+
+    /// False when it was known already.
+    fn enter_fault(&mut self, what: &str, detail: &str, now: Timestamp) -> bool {
+        if self.faults.contains_key(what) {
+            return false;
+        }
+        self.faults.insert(what.to_owned(), detail.to_owned());
+        self.fault_count += 1;
+        log::error!("{what}: {detail}");
+        self.record(now, &Event::Fault { what: what.to_owned(), detail: detail.to_owned() });
+        if let Some(h) = &mut self.heartbeat {
+            h.status(&format!("{what}: {detail}"));
+        }
+        true
+    }
+
+    fn leave_fault(&mut self, what: &str, now: Timestamp) {
+        if self.faults.remove(what).is_some() {
+            log::info!("{what}: works again");
+            self.record(now, &Event::Recovered { what: what.to_owned() });
+        }
+    }
+
+    fn off(&mut self, now: Timestamp) {
+        let mut changes = std::mem::take(&mut self.changes);
+        for indicator in &mut self.indicators {
+            if let Err(e) = indicator.off(now, &mut changes) {
+                log::error!("could not be switched off: {e}");
+            }
+        }
+        self.record_all(changes, now);
+        if let Some(h) = &mut self.heartbeat {
+            h.stopping();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Being told to stop: SIGINT (Ctrl-C) and SIGTERM (the service manager).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Shared by all threads; remembers which signal came first. A second signal kills at once, in case the first hangs.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicUsize>);
+
+impl Stop {
+    /// Never stops by itself; for tests and for embedding.
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// Listens for SIGINT and SIGTERM from now on.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM] {
+            let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            // Order matters: the shutdown sees the flag of an *earlier* signal only.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
+            signal_hook::flag::register(signal, armed)?;
+            signal_hook::flag::register_usize(signal, stop.0.clone(), signal as usize)?;
+        }
+        Ok(stop)
+    }
+
+    /// The signal that asked for the end, if one did.
+    pub fn requested(&self) -> Option<i32> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal as i32),
+        }
+    }
+
+    /// Asks for the end from inside, as if `signal` had come.
+    pub fn request(&self, signal: i32) {
+        self.0.store(signal as usize, Ordering::Relaxed);
+    }
+}
