@@ -16,8 +16,8 @@ use std::time::Duration;
 /// by side do not take turns by the detector's jitter, which is about 10 % of the area.
 const TAKE_OVER: f32 = 1.25;
 
-/// A face that was not seen for so long is forgotten; track ids never come back.
-const FORGET: Duration = Duration::from_secs(5);
+/// A face that was not seen for so long, or for the hold if that is longer, is forgotten and would start anew.
+const FORGET: Duration = Duration::from_secs(1);
 
 /// What the faces of a frame say together.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +33,7 @@ pub(super) struct Opinion {
 struct Face {
     id: u32,
     area: f32,
+    first_seen: Timestamp,
     seen: Timestamp,
     scores: EmotionScores,
     verdict: Option<Emotion>,
@@ -42,6 +43,7 @@ struct Face {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faces {
     known: Vec<Face>,
+    last_frame: Timestamp,
     focus: Option<u32>,
 }
 
@@ -53,12 +55,15 @@ impl Faces {
         now: Timestamp,
         settings: &DecisionSettings,
     ) -> bool {
+        // A slow camera is no absence: who was in the last frame is still known, however long ago that was.
+        let (last, patience) = (self.last_frame, FORGET.max(settings.hold()));
+        self.known.retain(|f| f.seen == last || now.since(f.seen) <= patience);
+        self.last_frame = now;
         let mut any = false;
         for (track, raw) in frame.iter().filter(|(t, _)| t.visible && t.confirmed) {
             any = true;
             self.face(track, now).take(raw, track.rect.area(), now, settings);
         }
-        self.known.retain(|f| now.since(f.seen) <= FORGET);
         any
     }
 
@@ -89,22 +94,24 @@ impl Faces {
     fn face(&mut self, track: &Track, now: Timestamp) -> &mut Face {
         let index = self.known.iter().position(|f| f.id == track.id).unwrap_or_else(|| {
             let scores = EmotionScores::uniform();
-            self.known.push(Face { id: track.id, area: 0.0, seen: now, scores, verdict: None });
+            let id = track.id;
+            self.known.push(Face { id, area: 0.0, first_seen: now, seen: now, scores, verdict: None });
             self.known.len() - 1
         });
         &mut self.known[index]
     }
 
     fn focus_speaks(&mut self, now: Timestamp, hold: Duration) -> Option<Opinion> {
-        let largest = self
-            .known
-            .iter()
-            .filter(|f| f.seen == now)
-            .max_by(|a, b| a.area.total_cmp(&b.area).then(b.id.cmp(&a.id)))?;
+        let present = || self.known.iter().filter(|f| f.seen == now);
+        let by_size = |a: &&Face, b: &&Face| a.area.total_cmp(&b.area).then(b.id.cmp(&a.id));
+        let largest = present().max_by(by_size)?;
         let focused = self.known.iter().find(|f| Some(f.id) == self.focus);
         let speaker = match focused {
-            // Out of sight for a moment: it keeps the focus as long as the light would be held for it.
-            Some(f) if f.seen < now && now.since(f.seen) <= hold => f,
+            // Out of sight for a moment: the light is held for it against those who stood beside it. A face that came
+            // after it left is more likely the same person under a new track, or the next in line.
+            Some(f) if f.seen < now && now.since(f.seen) <= hold => {
+                present().filter(|n| n.first_seen > f.seen).max_by(by_size).unwrap_or(f)
+            }
             Some(f) if f.seen == now && largest.area < f.area * TAKE_OVER => f,
             _ => largest,
         };

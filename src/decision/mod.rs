@@ -136,7 +136,10 @@ impl Decision {
     /// All is well again: `no_face` at once, and the next change after the dwell.
     pub fn recover(&mut self, now: Timestamp) -> Option<Transition> {
         let now = self.advance(now);
-        (self.mood.kind == MoodKind::Fault).then(|| self.enter(MoodKind::NoFace, now))
+        match self.mood.kind {
+            MoodKind::Fault => Some(self.enter(MoodKind::NoFace, now)),
+            _ => self.settle(now),
+        }
     }
 
     pub fn mood(&self) -> &Mood {

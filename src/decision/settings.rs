@@ -49,7 +49,7 @@ impl Default for DecisionSettings {
         Self {
             smoothing_ms: 400,
             thresholds: Thresholds::default(),
-            hysteresis: 0.1,
+            hysteresis: 0.15,
             dwell_ms: 600,
             hold_ms: 1000,
             uncertain_ms: 600,
