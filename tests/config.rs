@@ -81,6 +81,11 @@ fn the_example_lists_every_key() {
 #[case::hysteresis("[decision]\nhysteresis = -0.1", "decision.hysteresis: expected a number from 0 to 1")]
 #[case::dwell("[decision]\ndwell_ms = 99999999", "decision.dwell_ms: expected 0 to 60000 ms")]
 #[case::negative_time("[decision]\nhold_ms = -1", "my.toml:2:11: invalid value: integer `-1`")]
+#[case::detector("[detector]\nmin_score = 2", "detector.min_score is 2, expected 0.01 to 1")]
+#[case::tracker("[tracker]\nreach = 0.5", "tracker.reach is 0.5, expected 1 to 5")]
+#[case::display("[display]\nbrightness = 0", "display.brightness: expected 1 to 100 percent, found 0")]
+#[case::language("[display]\nlanguage = \"fr\"", "unknown value `fr`; did you mean")]
+#[case::source("[source]\nsrc = \"v4l3:/dev/video0\"", "source.src: ")]
 #[case::i2c_address("[oled]\naddress = 0x80", "oled.address: expected 0x08 to 0x77, found 0x80")]
 #[case::pin_kind("[pins]\nhappy = 1.5", "expected a pin")]
 fn refuses(#[case] text: &str, #[case] expect: &str) {
