@@ -1,0 +1,110 @@
+"""Fits the temperature that makes scores mean what they say, on one half of validation, and reports it on the other.
+
+Terms: *temperature* T divides the logits before the softmax; *ECE* is the expected calibration error over 15 equal bins
+of the top score: the mean distance between score and share of right answers. T changes no decision, only the scores.
+
+Reads what `evaluate.py --keep` stored. Writes the last line as JSON (for manifest.py and card.py) and, with --plot, a
+reliability diagram as SVG. The cost table tells what a threshold on the top score buys: how often the light would stay
+uncertain, and how often it would be wrong when it speaks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+BINS, SEED = 15, 7
+THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
+
+
+def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    z = logits.astype(np.float64) / temperature
+    z = np.exp(z - z.max(1, keepdims=True))
+    return z / z.sum(1, keepdims=True)
+
+
+def nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    return float(-np.log(softmax(logits, temperature)[np.arange(len(labels)), labels]).mean())
+
+
+def fit(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Golden-section search for the T in 0.2..5 with the smallest negative log-likelihood (it is unimodal in log T)."""
+    low, high, ratio = np.log(0.2), np.log(5.0), (np.sqrt(5) - 1) / 2
+    for _ in range(60):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if nll(logits, labels, np.exp(a)) < nll(logits, labels, np.exp(b)):
+            high = b
+        else:
+            low = a
+    return float(np.exp((low + high) / 2))
+
+
+def reliability(logits: np.ndarray, labels: np.ndarray, temperature: float) -> list[tuple[float, float, int]]:
+    """(mean top score, share right, faces) of each bin that has faces."""
+    scores = softmax(logits, temperature)
+    top, right = scores.max(1), scores.argmax(1) == labels
+    bins = np.minimum((top * BINS).astype(int), BINS - 1)
+    return [(float(top[bins == b].mean()), float(right[bins == b].mean()), int((bins == b).sum()))
+            for b in range(BINS) if (bins == b).any()]
+
+
+def ece(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    parts = reliability(logits, labels, temperature)
+    return sum(n * abs(score - right) for score, right, n in parts) / len(labels)
+
+
+def costs(logits: np.ndarray, labels: np.ndarray, temperature: float) -> list[dict[str, float]]:
+    """For each threshold on the top score: share of faces left uncertain, and share wrong among the others."""
+    scores = softmax(logits, temperature)
+    top, right = scores.max(1), scores.argmax(1) == labels
+    return [{"threshold": t, "uncertain": float((top < t).mean()), "wrong": float(1 - right[top >= t].mean())}
+            for t in THRESHOLDS]
+
+
+def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.random.default_rng(SEED).permutation(len(labels))
+    return order[: len(order) // 2], order[len(order) // 2 :]
+
+
+def plot(result: dict, path: Path) -> None:
+    """Reliability of the reported half, before (hollow) and after (filled), as a small SVG."""
+    side, panels = 260, []
+    for i, precision in enumerate(("f32", "int8")):
+        dots = []
+        for key, fill in (("bins_before", "none"), ("bins_after", "#c33")):
+            for score, right, n in result[precision][key]:
+                dots.append(f'<circle cx="{score * side:.1f}" cy="{side - right * side:.1f}" r="{1.5 + n ** 0.5 / 4:.1f}" '
+                            f'fill="{fill}" stroke="#c33"/>')
+        panels.append(f'<g transform="translate({40 + i * (side + 60)} 30)"><rect width="{side}" height="{side}" '
+                      f'fill="#fff" stroke="#888"/><path d="M0 {side} L{side} 0" stroke="#bbb"/>{"".join(dots)}'
+                      f'<text y="-8">{precision}: right answers (up) over top score (right), 0..1</text></g>')
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * (side + 60) + 20}" height="{side + 50}" '
+                    f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
+                    f'{"".join(panels)}</svg>\n')
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    args.add_argument("kept", type=Path, help="the .npz of evaluate.py --keep")
+    args.add_argument("--plot", type=Path)
+    args = args.parse_args()
+    kept = np.load(args.kept)
+    fitted, reported = halves(kept["labels"])
+    result = {}
+    for precision in ("f32", "int8"):
+        logits, labels = kept[precision], kept["labels"]
+        t = fit(logits[fitted], labels[fitted])
+        here = logits[reported], labels[reported]
+        result[precision] = {"temperature": t, "ece_before": ece(*here, 1.0), "ece_after": ece(*here, t),
+                             "nll_before": nll(*here, 1.0), "nll_after": nll(*here, t), "costs": costs(*here, t),
+                             "bins_before": reliability(*here, 1.0), "bins_after": reliability(*here, t)}
+    if args.plot:
+        plot(result, args.plot)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
