@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .board import Board
+from .firmware import LINE, Firmware, Run, config
+from .pictures import committed
 
 
 class Failed(AssertionError):
@@ -24,6 +26,8 @@ class Scenario:
     group: str
 
 
+# Faults that are built in by `run --sabotage`, and the scenarios that must notice.
+SABOTAGES = {"led": "happy-led", "picture": "happy-led", "outputs-off": "sigkill"}
 GROUPS = ["harness", "lights", "faults", "stops", "end"]
 SCENARIOS: list[Scenario] = []
 
@@ -49,9 +53,50 @@ class Outcome:
 class Bench:
     """The board and the expectations of the scenario that runs now."""
 
-    def __init__(self, board: Board, sabotage: str | None = None):
-        self.board, self.sabotage = board, sabotage
+    def __init__(self, board: Board, root: Path, firmware: Firmware | None, missing: str):
+        self.board, self.root = board, root
+        self._firmware, self._missing = firmware, missing
+        # One of SABOTAGES: a fault built into the scenario that must turn it red.
+        self.sabotage: str | None = None
         self.marks: list[str] = []
+
+    def set_up(self) -> None:
+        """What every scenario finds on the board: the panel on its bus and the display."""
+        self.board.load_oled()
+        self.board.agent.run("modprobe virtio-gpu; while [ ! -c /dev/fb0 ]; do sleep 0.05; done")
+
+    @property
+    def firmware(self) -> Firmware:
+        if self._firmware is None:
+            raise Skipped(self._missing)
+        return self._firmware
+
+    def lights(self, **options) -> str:
+        """A config for the board, with its fault built in when that is what is tried."""
+        return config(swap=("happy", "sad") if self.sabotage == "led" else None, **options)
+
+    def show(self, *pictures: bytes) -> float:
+        """Holds these pictures before the webcam; returns since when."""
+        at = self.board.note(f"picture changed ({len(pictures)})", "picture")
+        self.board.webcam.pictures = list(pictures)
+        return at
+
+    def ensure_plugged(self) -> None:
+        webcam = self.board.webcam
+        webcam.stalled, webcam.mangle = False, None
+        if not webcam.plugged:
+            self.board.plug()
+
+    def happy_run(self, text: str, limit: float = 60) -> Run:
+        """moodlight runs with this config, sees the happy face and says so: where most faults begin."""
+        self.ensure_plugged()
+        self.show(self.happy())
+        run = self.firmware.running(text)
+        self.board.pins.wait_lit({LINE["happy"]}, limit, steady=0.5)
+        return run
+
+    def happy(self) -> bytes:
+        return committed("nobody" if self.sabotage == "picture" else "happy")
 
     @property
     def artefacts(self) -> Path:
@@ -73,6 +118,8 @@ class Bench:
         self.marks = []
         began, host = self.board.now(), time.monotonic()
         try:
+            if scenario.group != "harness" and self._firmware is None:
+                raise Skipped(self._missing)
             scenario.run(self)
             outcome = Outcome(scenario, "PASS")
         except Skipped as why:
@@ -80,6 +127,8 @@ class Bench:
         except Exception as error:  # any error of a scenario is its failure, the others still run
             known = isinstance(error, AssertionError)
             outcome = Outcome(scenario, "FAIL", str(error) if known else traceback.format_exc())
+        if outcome.verdict == "FAIL" and self._firmware and self._firmware.runs:
+            outcome.reason += f"\nmoodlight's log: …{self._firmware.runs[-1].log_tail(1500)}"
         outcome.marks, outcome.seconds = self.marks, time.monotonic() - host
         outcome.timeline = self.board.timeline.render(began)
         return outcome

@@ -95,7 +95,7 @@ class Board:
 
     def load_oled(self) -> None:
         """Puts the panel on I²C bus 1 and learns where its memory lies."""
-        said = self.agent.run("modprobe vssd1306 && cat /sys/kernel/debug/vssd1306/physical")
+        said = self.agent.run("insmod /vssd1306.ko && cat /sys/kernel/debug/vssd1306/physical")
         self._oled_address = int(said.strip(), 16)
 
     def unload_oled(self) -> None:

@@ -1,6 +1,7 @@
 """Builds what QEMU boots: Debian's arm64 kernel, an initrd, a device tree with named pins and the OLED's kernel module.
 
-Everything is made once and kept in the cache folder, under a key made of these sources: change one and it is built anew.
+Made in two layers, each kept in the cache folder under a key made of its sources: the *base* (Debian's kernel, modules, libraries, tools,
+headers), and the *overlay* (what guest/ holds, the pins' names). The kernel unpacks both initrds, one after the other.
 The moodlight binary and the models are not in the initrd; they reach the guest by a shared folder (see `board.py`).
 """
 import hashlib
@@ -40,27 +41,41 @@ class Image:
 
 
 def build(cache: Path, log=print) -> Image:
-    """The image, from the cache where the sources are unchanged."""
-    folder = cache / _key()
-    image = Image(folder / "vmlinuz", folder / "initrd.cpio.gz", folder / "virt.dtb", not (folder / "complete").exists())
+    """The image, from the cache as far as the sources are unchanged."""
+    base = cache / f"base-{_key([HERE / 'harness/packages.py'], MODULES, PROGRAMS)}"
+    guest = [path for path in sorted((HERE / "guest").rglob("*")) if path.is_file()]
+    image_folder = cache / f"image-{_key([Path(__file__), *guest], base.name)}"
+    image = Image(base / "vmlinuz", image_folder / "initrd.cpio.gz", image_folder / "virt.dtb", not _complete(image_folder))
     if not image.built:
         return image
     missing = tools_missing(TOOLS)
     if missing:
         raise ImageError(f"not on this machine: {', '.join(missing)}; the packages: {APT_LINE}")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    _Builder(cache, folder, log).build(image)
-    (folder / "complete").touch()
+    if not _complete(base):
+        _fresh(base, cache.glob("base-*"))
+        _Base(cache, base, log).build()
+    _fresh(image_folder, cache.glob("image-*"))
+    _overlay(base, image, image_folder, log)
+    (image_folder / "complete").touch()
     return image
 
 
-def _key() -> str:
-    digest = hashlib.sha256()
-    for source in [Path(__file__), HERE / "harness/packages.py", *sorted((HERE / "guest").rglob("*"))]:
-        if source.is_file():
-            digest.update(source.read_bytes())
-    return f"image-{digest.hexdigest()[:16]}"
+def _key(sources: list[Path], *more) -> str:
+    digest = hashlib.sha256(repr(more).encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / "complete").exists()
+
+
+def _fresh(folder: Path, older) -> None:
+    """An empty folder; earlier ones of its kind go."""
+    for old in older:
+        shutil.rmtree(old)
+    folder.mkdir(parents=True)
 
 
 def _run(*command, **options) -> str:
@@ -73,29 +88,37 @@ def _run(*command, **options) -> str:
     return done.stdout
 
 
-class _Builder:
-    def __init__(self, cache: Path, folder: Path, log):
-        self.log = log
-        self.cache, self.folder = cache, folder
-        self.unpacked = folder / "packages"
-        self.root = folder / "root"
+def _pack(root: Path, archive: Path) -> None:
+    """The folder as a compressed initrd."""
+    names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+    plain = archive.with_suffix("")
+    with plain.open("wb") as out:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], cwd=root, input=names.encode(), stdout=out, check=True)
+    _run("gzip", "-1", "-f", plain)
 
-    def build(self, image: Image) -> None:
+
+class _Base:
+    """Debian's part: vmlinuz, base.cpio.gz, the kernel's headers with a `release` file beside them."""
+
+    def __init__(self, cache: Path, folder: Path, log):
+        self.cache, self.folder, self.log = cache, folder, log
+        self.unpacked, self.root = folder / "packages", folder / "root"
+
+    def build(self) -> None:
         self.fetch()
-        shutil.copy(self.unpacked / f"boot/vmlinuz-{self.release}", image.kernel)
+        shutil.copy(self.unpacked / f"boot/vmlinuz-{self.release}", self.folder / "vmlinuz")
         self.lay_root()
         self.copy_modules()
-        self.build_panel_module()
-        self.build_tools()
-        _run("depmod", "-b", self.root, self.release)
-        self.pack(image.initrd)
-        self.name_pins(image.device_tree)
+        _pack(self.root, self.folder / "base.cpio.gz")
+        self.keep_headers()
         shutil.rmtree(self.unpacked)
         shutil.rmtree(self.root)
+        (self.folder / "release").write_text(self.release)
+        (self.folder / "complete").touch()
 
     def fetch(self) -> None:
         """Debian's packages: arm64 ones for the guest, and the host's kbuild programs for the kernel module."""
-        self.log("image: fetching Debian packages")
+        self.log("image: fetching and unpacking Debian packages")
         arm64 = Packages(self.cache, "arm64")
         arm64.update()
         kernel = next(name for name in arm64.depends("linux-image-arm64") if name.startswith("linux-image-"))
@@ -112,9 +135,6 @@ class _Builder:
         for name in ("bin", "dev", "proc", "sys", "tmp", "run", "share", "etc", "lib", f"lib/{LIBRARIES}"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         shutil.copy(self.unpacked / "bin/busybox", self.root / "bin/busybox")
-        for script in ("init", "agent"):
-            shutil.copy(HERE / "guest" / script, self.root / script)
-            (self.root / script).chmod(0o755)
         for program in PROGRAMS:
             shutil.copy(self.unpacked / program, self.root / "bin")
         shutil.copy(self.unpacked / f"lib/{LIBRARIES}/ld-linux-aarch64.so.1", self.root / "lib")
@@ -136,31 +156,41 @@ class _Builder:
                 _run("aarch64-linux-gnu-strip", "-g", "-o", target / module, source / module)
         for listing in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
             shutil.copy(source / listing, target / listing)
+        _run("depmod", "-b", self.root, self.release)
 
-    def build_panel_module(self) -> None:
-        self.log(f"image: building the OLED's module for {self.release}")
-        headers = self.unpacked / "usr/src" / f"linux-headers-{self.release}"
-        makefile = headers / "Makefile"
-        makefile.write_text(makefile.read_text().replace("/usr/src", str(headers.parent)))
-        source = self.folder / "kmod"
-        shutil.copytree(HERE / "guest/kmod", source)
-        _run("make", "-C", headers, "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"M={source}", "modules")
-        extra = self.root / "lib/modules" / self.release / "extra"
-        extra.mkdir()
-        _run("aarch64-linux-gnu-strip", "-g", "-o", extra / "vssd1306.ko", source / "vssd1306.ko")
+    def keep_headers(self) -> None:
+        """The headers' places relative to one another stay (they link to each other); their one absolute path is mended."""
+        for folder in ("usr/src", f"usr/lib/{self.kbuild()}"):
+            target = self.folder / "headers" / folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self.unpacked / folder).rename(target)
+        makefile = self.folder / f"headers/usr/src/linux-headers-{self.release}/Makefile"
+        makefile.write_text(makefile.read_text().replace("/usr/src", str(self.folder / "headers/usr/src")))
 
-    def build_tools(self) -> None:
-        for source in (HERE / "guest").glob("*.c"):
-            _run("aarch64-linux-gnu-gcc-12", "-static", "-O2", "-Wall", "-Werror", "-o", self.root / "bin" / source.stem, source)
+    def kbuild(self) -> str:
+        return next((self.unpacked / "usr/lib").glob("linux-kbuild-*")).name
 
-    def pack(self, initrd: Path) -> None:
-        names = "\n".join(str(path.relative_to(self.root)) for path in sorted(self.root.rglob("*")))
-        archive = self.folder / "initrd.cpio"
-        with archive.open("wb") as out:
-            subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], cwd=self.root, input=names.encode(), stdout=out, check=True)
-        _run("gzip", "-1", archive)
 
-    def name_pins(self, device_tree: Path) -> None:
-        """QEMU's own device tree of the machine, with names for the PL061's lines."""
-        _run("qemu-system-aarch64", "-display", "none", "-nic", "none", MACHINE[0], f"{MACHINE[1]},dumpdtb={device_tree}", *MACHINE[2:])
-        _run("fdtput", "-t", "s", device_tree, "/pl061@9030000", "gpio-line-names", *LINE_NAMES)
+def _overlay(base: Path, image: Image, folder: Path, log) -> None:
+    """Our part: init, agent, tools, the panel's module; and the device tree."""
+    release, root, module = (base / "release").read_text(), folder / "root", folder / "kmod"
+    log(f"image: building the panel's module and the tools for {release}")
+    (root / "bin").mkdir(parents=True)
+    for script in ("init", "agent"):
+        shutil.copy(HERE / "guest" / script, root / script)
+        (root / script).chmod(0o755)
+    for source in (HERE / "guest").glob("*.c"):
+        _run("aarch64-linux-gnu-gcc-12", "-static", "-O2", "-Wall", "-Werror", "-o", root / "bin" / source.stem, source)
+    shutil.copytree(HERE / "guest/kmod", module)
+    _run("make", "-C", base / f"headers/usr/src/linux-headers-{release}", "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"M={module}", "modules")
+    _run("aarch64-linux-gnu-strip", "-g", "-o", root / "vssd1306.ko", module / "vssd1306.ko")
+    ours = folder / "overlay.cpio.gz"
+    _pack(root, ours)
+    image.initrd.write_bytes((base / "base.cpio.gz").read_bytes() + ours.read_bytes())
+    _name_pins(image.device_tree)
+
+
+def _name_pins(device_tree: Path) -> None:
+    """QEMU's own device tree of the machine, with names for the PL061's lines."""
+    _run("qemu-system-aarch64", "-display", "none", "-nic", "none", MACHINE[0], f"{MACHINE[1]},dumpdtb={device_tree}", *MACHINE[2:])
+    _run("fdtput", "-t", "s", device_tree, "/pl061@9030000", "gpio-line-names", *LINE_NAMES)

@@ -10,7 +10,8 @@
  *      1024     1 while the panel is on          1025  1 while inverted        1026  contrast
  *      1028     transfers so far (u32)           1032  transfers refused so far (u32)
  *
- * Faults: parameter `absent` = 1 refuses every transfer (a panel that fell off the bus), `fail_every` = N each Nth.
+ * Faults: parameter `absent` = 1 refuses every transfer and takes the panel's power (a panel that fell off the bus: it comes back dark,
+ * as after a reset), `fail_every` = N refuses each Nth.
  * Deliberately not here: scrolling, display start line, COM remapping, which do not change the picture memory.
  */
 #include <linux/debugfs.h>
@@ -162,6 +163,18 @@ static void take(const u8 *bytes, unsigned int length)
 	}
 }
 
+static void reset(void)
+{
+	memset(panel->picture, 0, sizeof(panel->picture));
+	panel->on = panel->inverted = 0;
+	panel->contrast = 0x7f;
+	mode = BY_PAGE;
+	column = column_first = page = page_first = 0;
+	column_last = COLUMNS - 1;
+	page_last = PAGES - 1;
+	wanted = got = 0;
+}
+
 static int transfer(struct i2c_adapter *adapter, struct i2c_msg *messages, int count)
 {
 	int i, result = count;
@@ -170,6 +183,8 @@ static int transfer(struct i2c_adapter *adapter, struct i2c_msg *messages, int c
 	panel->transfers++;
 	if (absent || (fail_every && panel->transfers % fail_every == 0)) {
 		panel->refused++;
+		if (absent)
+			reset();
 		result = -ENXIO;
 		goto out;
 	}
@@ -213,6 +228,7 @@ static int __init vssd1306_init(void)
 	panel = (struct panel_page *)get_zeroed_page(GFP_KERNEL);
 	if (!panel)
 		return -ENOMEM;
+	reset();
 	physical = virt_to_phys(panel);
 	error = i2c_add_numbered_adapter(&adapter);
 	if (error) {
