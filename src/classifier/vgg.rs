@@ -6,14 +6,20 @@
 use std::path::Path;
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::plan::SimpleState;
+use tract_onnx::tract_core::plan::{self, SimpleState};
 
 use super::manifest::ModelEntry;
 use super::{Classifier, ClassifierError};
 use crate::emotion::{Emotion, Logits};
 use crate::preprocess::{FacePatch, PATCH_SIDE};
+use crate::quant::chain::Chain;
+use crate::quant::inspect::{self, NodeInfo};
+use crate::quant::observe;
 use crate::quant::onnx_file::OnnxFile;
 use crate::quant::pool::Pool;
+
+/// Names a kernel to use instead of the fastest one, for measuring: `MOODLIGHT_KERNEL=portable`.
+pub const KERNEL_VARIABLE: &str = "MOODLIGHT_KERNEL";
 
 /// How to run a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct Vgg {
     input: Tensor,
     /// Pixel → network input.
     normalised: [f32; 256],
+    nodes: Vec<NodeInfo>,
+    kernel: &'static str,
 }
 
 impl Vgg {
@@ -55,23 +63,43 @@ impl Vgg {
         let model = crate::quant::lower::typed_model(&file)
             .map_err(|e| refuse(format!("cannot be loaded: {e:#}")))?;
         check_shapes(path, entry, &model)?;
-        let kernel = crate::quant::kernels::choose(options.kernel.as_deref()).map_err(&refuse)?;
+        let forced = std::env::var(KERNEL_VARIABLE).ok().filter(|name| !name.is_empty());
+        let name = options.kernel.as_deref().or(forced.as_deref());
+        let kernel = crate::quant::kernels::choose(name).map_err(&refuse)?;
         let pool = Pool::new(options.threads).map_err(|e| refuse(format!("no inference threads: {e}")))?;
         let pool = std::sync::Arc::new(pool);
-        let state = model
-            .into_decluttered()
-            .and_then(|mut m| {
-                crate::quant::fuse::fuse(&mut m, kernel, &pool)?;
-                m.into_optimized()
-            })
-            .and_then(|m| m.into_runnable())
-            .and_then(|plan| plan.spawn())
-            .map_err(|e| refuse(format!("cannot be prepared: {e:#}")))?;
+        let prepare = |model: TypedModel| -> TractResult<_> {
+            let mut model = model.into_decluttered()?;
+            crate::quant::fuse::fuse(&mut model, kernel, &pool)?;
+            let nodes = inspect::nodes(&model)?;
+            Ok((nodes, model.into_optimized()?.into_runnable()?.spawn()?))
+        };
+        let (nodes, state) = prepare(model).map_err(|e| refuse(format!("cannot be prepared: {e:#}")))?;
         let input =
             Tensor::zero::<f32>(&[1, 1, PATCH_SIDE, PATCH_SIDE]).map_err(|e| refuse(format!("{e:#}")))?;
         let (mean, std) = (entry.normalisation.mean, entry.normalisation.std);
         let normalised = std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
-        Ok(Self { state, input, normalised })
+        Ok(Self { state, input, normalised, nodes, kernel: kernel.name() })
+    }
+
+    /// What runs each node of the graph.
+    pub fn nodes(&self) -> &[NodeInfo] {
+        &self.nodes
+    }
+
+    /// The int8 kernel in use.
+    pub fn kernel_name(&self) -> &'static str {
+        self.kernel
+    }
+
+    /// Runs `patch` once; `done` hears each node's name right after it ran, a chain's layers one by one. For
+    /// measuring: the listener reads its own clock.
+    pub fn observe(
+        &mut self,
+        patch: &FacePatch,
+        done: impl FnMut(&str) + 'static,
+    ) -> Result<Logits, ClassifierError> {
+        observe::with(done, || self.classify_one(patch)).map_err(run_error)
     }
 
     fn classify_one(&mut self, patch: &FacePatch) -> TractResult<Logits> {
@@ -79,7 +107,14 @@ impl Vgg {
         for (to, &from) in plain.as_slice_mut::<f32>()?.iter_mut().zip(&patch.0) {
             *to = self.normalised[usize::from(from)];
         }
-        let outputs = self.state.run(tvec!(self.input.clone().into_tvalue()))?;
+        let inputs = tvec!(self.input.clone().into_tvalue());
+        let outputs = self.state.run_plan_with_eval(inputs, |ctx, state, node, inputs| {
+            let outputs = plan::eval(ctx, state, node, inputs);
+            if !node.op_is::<Chain>() {
+                observe::done(&node.name); // a chain tells its layers itself
+            }
+            outputs
+        })?;
         let mut logits = [0.0; Emotion::COUNT];
         logits.copy_from_slice(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?);
         Ok(Logits(logits))
@@ -90,10 +125,14 @@ impl Classifier for Vgg {
     fn classify(&mut self, patches: &[FacePatch], logits: &mut Vec<Logits>) -> Result<(), ClassifierError> {
         logits.clear();
         for patch in patches {
-            logits.push(self.classify_one(patch).map_err(|e| ClassifierError::Run(format!("{e:#}")))?);
+            logits.push(self.classify_one(patch).map_err(run_error)?);
         }
         Ok(())
     }
+}
+
+fn run_error(e: TractError) -> ClassifierError {
+    ClassifierError::Run(format!("{e:#}"))
 }
 
 fn check_classes(path: &Path, entry: &ModelEntry) -> Result<(), ClassifierError> {

@@ -6,11 +6,12 @@ use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
-use super::chain::{Chain, Step};
+use super::chain::Chain;
 use super::kernels::Kernel;
 use super::lower::{QConv, quantise_parameters};
 use super::packed::{Method, Packed};
 use super::pool::Pool;
+use super::run::{Step, Steps};
 
 /// Replaces every run of int8 layers in `model`; nodes that no kernel covers stay as they are.
 pub fn fuse(model: &mut TypedModel, kernel: &'static dyn Kernel, pool: &Arc<Pool>) -> TractResult<()> {
@@ -73,8 +74,11 @@ impl Nodes {
                 .with_context(|| format!("no memory for the weights of \"{}\"", spec.name))?;
             steps.push(Step { conv, pool: pooled.map(|id| model.node(id).name.clone()) });
         }
-        let quantise = self.quantise.and_then(|id| quantise_parameters(&*model.node(id).op));
-        Ok(Chain { quantise, steps: Arc::new(steps), kernel, pool: Arc::clone(pool) })
+        let quantise = self.quantise.and_then(|id| {
+            let (scale, zp) = quantise_parameters(&*model.node(id).op)?;
+            Some((model.node(id).name.clone(), scale, zp))
+        });
+        Ok(Chain { quantise, steps: Steps { steps: Arc::new(steps), kernel, pool: Arc::clone(pool) } })
     }
 }
 

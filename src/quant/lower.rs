@@ -12,6 +12,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::conv::{ConvSpec, Geometry, Weights, quantise};
+use super::dense_f16::DenseF16;
 use super::onnx_file::{Element, INITIALISER_OP, OnnxFile, SideTensor};
 
 type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
@@ -179,7 +180,12 @@ fn cast(ctx: &ParsingContext, node: &NodeProto) -> Built {
     resolving(ctx, node, Resolve::Cast)
 }
 fn conv(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    resolving(ctx, node, Resolve::Operands)
+    let list = |key: &str| node.get_attr_opt_vec::<usize>(key).map(|v| v.unwrap_or_default());
+    let plain = list("pads")?.iter().all(|&p| p == 0)
+        && list("dilations")?.iter().all(|&d| d == 1)
+        && node.get_attr_opt::<usize>("group")?.unwrap_or(1) == 1
+        && ["NOTSET", "VALID"].contains(&node.get_attr_opt::<&str>("auto_pad")?.unwrap_or("NOTSET"));
+    resolving(ctx, node, if plain { Resolve::Dense } else { Resolve::Operands })
 }
 fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
     resolving(ctx, node, Resolve::Operands)
@@ -201,6 +207,8 @@ fn resolving(ctx: &ParsingContext, node: &NodeProto, how: Resolve) -> Built {
 enum Resolve {
     /// f16 → f32 of a large initialiser happens when it is read.
     Cast,
+    /// An unpadded convolution: dense where its kernel covers the whole picture and the weights are f16.
+    Dense,
     /// Large operands become constants before the stock operator sees them.
     Operands,
 }
@@ -234,6 +242,11 @@ impl Expansion for Resolving {
             let wide = model.wire_node(prefix, SideConst { as_f32: true, ..side }, &[])?;
             return Ok(wide);
         }
+        if self.how == Resolve::Dense
+            && let Some(dense) = dense(model, i)?
+        {
+            return model.wire_node(prefix, dense, &i[..1]);
+        }
         let mut inputs: TVec<OutletId> = i.into();
         for (ix, outlet) in inputs.iter_mut().enumerate() {
             if let Some(side) = side_const(model, *outlet).cloned() {
@@ -242,6 +255,23 @@ impl Expansion for Resolving {
         }
         self.inner.wire(prefix, model, &inputs)
     }
+}
+
+/// The operator for a convolution whose f16 kernel covers its whole picture.
+fn dense(model: &TypedModel, i: &[OutletId]) -> TractResult<Option<DenseF16>> {
+    let Some(side) = side_const(model, i[1]).filter(|s| s.as_f32 && s.tensor.element == Element::F16) else {
+        return Ok(None);
+    };
+    let x = &model.outlet_fact(i[0])?.shape;
+    if x.rank() != 4 || side.tensor.dims.len() != 4 || (1..4).any(|a| x[a] != side.tensor.dims[a].to_dim()) {
+        return Ok(None);
+    }
+    let bias = match i.get(2) {
+        Some(&outlet) if model.outlet_fact(outlet)?.konst.is_none() => return Ok(None),
+        Some(&outlet) => constant::<f32>(model, outlet, "bias")?,
+        None => vec![0.0; side.tensor.dims[0]],
+    };
+    Ok(Some(DenseF16::new(&side.tensor, bias).context("no memory for the weights")?))
 }
 
 // ------------------------------------------------------------------------------------------------------ QLinearConv

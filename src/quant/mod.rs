@@ -6,12 +6,15 @@
 
 pub mod chain;
 pub mod conv;
+pub mod dense_f16;
 pub mod fuse;
 pub mod half;
+pub mod inspect;
 pub mod kernels;
 pub mod lower;
 pub mod observe;
 pub mod onnx_file;
 pub mod packed;
 pub mod pool;
+pub mod run;
 pub mod winograd;

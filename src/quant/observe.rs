@@ -22,7 +22,7 @@ pub fn with<R>(listener: impl FnMut(&str) + 'static, work: impl FnOnce() -> R) -
 }
 
 /// A layer is done.
-pub(super) fn done(name: &str) {
+pub fn done(name: &str) {
     LISTENER.with_borrow_mut(|listener| {
         if let Some(listener) = listener {
             listener(name);

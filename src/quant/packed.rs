@@ -295,10 +295,10 @@ fn pack_dense(spec: &ConvSpec, depth: usize) -> std::io::Result<Pages> {
 
 /// Page-aligned zeroed memory, in huge pages where the system has them: a stream of 36 MB crosses 9,000 small ones.
 #[derive(Debug)]
-struct Pages(MmapMut);
+pub struct Pages(MmapMut);
 
 impl Pages {
-    fn new(bytes: usize) -> std::io::Result<Self> {
+    pub fn new(bytes: usize) -> std::io::Result<Self> {
         let map = MmapMut::map_anon(bytes.max(1))?;
         #[cfg(target_os = "linux")]
         if bytes > 1 << 20
@@ -316,11 +316,11 @@ impl Pages {
         // SAFETY: as above; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
     }
-    fn as_i16(&self) -> &[i16] {
+    pub fn as_i16(&self) -> &[i16] {
         // SAFETY: the map is page-aligned, any bits are an i16.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() / 2) }
     }
-    fn as_i16_mut(&mut self) -> &mut [i16] {
+    pub fn as_i16_mut(&mut self) -> &mut [i16] {
         // SAFETY: as above; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() / 2) }
     }
