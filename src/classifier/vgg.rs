@@ -1,25 +1,27 @@
 //! The VGG of the model card, run by tract: one file, one plan, kept warm between frames.
 //!
-//! Terms. *Plan*: tract's order of operators for one batch size. *Logits*: the network's raw outputs. Softmax and
-//! temperature are the decision's business.
+//! Terms. *Logits*: the network's raw outputs. Softmax and temperature are the decision's business.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::plan::{self, SimpleState};
 
 use super::manifest::ModelEntry;
 use super::{Classifier, ClassifierError};
 use crate::emotion::{Emotion, Logits};
 use crate::preprocess::{FacePatch, PATCH_SIDE};
-use crate::quant::chain::Chain;
-use crate::quant::inspect::{self, NodeInfo};
-use crate::quant::observe;
+use crate::quant::inspect::NodeInfo;
 use crate::quant::onnx_file::OnnxFile;
+use crate::quant::plan::Plan;
 use crate::quant::pool::Pool;
+use crate::quant::{kernels, observe};
 
 /// Names a kernel to use instead of the fastest one, for measuring: `MOODLIGHT_KERNEL=portable`.
 pub const KERNEL_VARIABLE: &str = "MOODLIGHT_KERNEL";
+
+/// Faces that share one run and so one pass over the weights; more are run in turns.
+const MOST_FACES: usize = 8;
 
 /// How to run a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,11 +34,9 @@ pub struct Options {
 
 /// The classifier: loaded, packed and ready.
 pub struct Vgg {
-    state: SimpleState<TypedFact, Box<dyn TypedOp>>,
-    input: Tensor,
+    plan: Plan,
     /// Pixel → network input.
     normalised: [f32; 256],
-    nodes: Vec<NodeInfo>,
     kernel: &'static str,
 }
 
@@ -58,33 +58,22 @@ impl Vgg {
     fn load_unverified(path: &Path, entry: &ModelEntry, options: &Options) -> Result<Self, ClassifierError> {
         let refuse = |reason: String| ClassifierError::Model { model: path.display().to_string(), reason };
         check_classes(path, entry)?;
+        let forced = std::env::var(KERNEL_VARIABLE).ok().filter(|name| !name.is_empty());
+        let kernel = kernels::choose(options.kernel.as_deref().or(forced.as_deref())).map_err(&refuse)?;
+        let pool = Pool::new(options.threads).map_err(|e| refuse(format!("no inference threads: {e}")))?;
         let file =
             OnnxFile::open(path).map_err(|e| refuse(format!("{e}; restore the file from the release")))?;
-        let model = crate::quant::lower::typed_model(&file)
+        let plan = Plan::load(&file, kernel, &Arc::new(pool))
             .map_err(|e| refuse(format!("cannot be loaded: {e:#}")))?;
-        check_shapes(path, entry, &model)?;
-        let forced = std::env::var(KERNEL_VARIABLE).ok().filter(|name| !name.is_empty());
-        let name = options.kernel.as_deref().or(forced.as_deref());
-        let kernel = crate::quant::kernels::choose(name).map_err(&refuse)?;
-        let pool = Pool::new(options.threads).map_err(|e| refuse(format!("no inference threads: {e}")))?;
-        let pool = std::sync::Arc::new(pool);
-        let prepare = |model: TypedModel| -> TractResult<_> {
-            let mut model = model.into_decluttered()?;
-            crate::quant::fuse::fuse(&mut model, kernel, &pool)?;
-            let nodes = inspect::nodes(&model)?;
-            Ok((nodes, model.into_optimized()?.into_runnable()?.spawn()?))
-        };
-        let (nodes, state) = prepare(model).map_err(|e| refuse(format!("cannot be prepared: {e:#}")))?;
-        let input =
-            Tensor::zero::<f32>(&[1, 1, PATCH_SIDE, PATCH_SIDE]).map_err(|e| refuse(format!("{e:#}")))?;
+        check_shapes(path, entry, &plan)?;
         let (mean, std) = (entry.normalisation.mean, entry.normalisation.std);
         let normalised = std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
-        Ok(Self { state, input, normalised, nodes, kernel: kernel.name() })
+        Ok(Self { plan, normalised, kernel: kernel.name() })
     }
 
     /// What runs each node of the graph.
     pub fn nodes(&self) -> &[NodeInfo] {
-        &self.nodes
+        &self.plan.nodes
     }
 
     /// The int8 kernel in use.
@@ -99,33 +88,32 @@ impl Vgg {
         patch: &FacePatch,
         done: impl FnMut(&str) + 'static,
     ) -> Result<Logits, ClassifierError> {
-        observe::with(done, || self.classify_one(patch)).map_err(run_error)
+        let mut logits = Vec::with_capacity(1);
+        observe::with(done, || self.run(std::slice::from_ref(patch), &mut logits)).map_err(run_error)?;
+        Ok(logits[0])
     }
 
-    fn classify_one(&mut self, patch: &FacePatch) -> TractResult<Logits> {
-        let mut plain = self.input.try_as_plain_ram_mut()?;
-        for (to, &from) in plain.as_slice_mut::<f32>()?.iter_mut().zip(&patch.0) {
-            *to = self.normalised[usize::from(from)];
+    fn run(&mut self, patches: &[FacePatch], logits: &mut Vec<Logits>) -> TractResult<()> {
+        // SAFETY: every element is written below.
+        let mut input = unsafe { Tensor::uninitialized::<f32>(&[patches.len(), 1, PATCH_SIDE, PATCH_SIDE])? };
+        let mut plain = input.try_as_plain_ram_mut()?;
+        let pixels = patches.iter().flat_map(|p| &p.0);
+        for (to, &pixel) in plain.as_slice_mut::<f32>()?.iter_mut().zip(pixels) {
+            *to = self.normalised[usize::from(pixel)];
         }
-        let inputs = tvec!(self.input.clone().into_tvalue());
-        let outputs = self.state.run_plan_with_eval(inputs, |ctx, state, node, inputs| {
-            let outputs = plan::eval(ctx, state, node, inputs);
-            if !node.op_is::<Chain>() {
-                observe::done(&node.name); // a chain tells its layers itself
-            }
-            outputs
-        })?;
-        let mut logits = [0.0; Emotion::COUNT];
-        logits.copy_from_slice(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?);
-        Ok(Logits(logits))
+        let output = self.plan.run(input)?;
+        let values = output.try_as_plain_ram()?;
+        logits.extend(values.as_slice::<f32>()?.as_chunks().0.iter().map(|&face| Logits(face)));
+        Ok(())
     }
 }
 
 impl Classifier for Vgg {
     fn classify(&mut self, patches: &[FacePatch], logits: &mut Vec<Logits>) -> Result<(), ClassifierError> {
         logits.clear();
-        for patch in patches {
-            logits.push(self.classify_one(patch).map_err(run_error)?);
+        let at_once = if self.plan.open_batch { MOST_FACES } else { 1 };
+        for faces in patches.chunks(at_once) {
+            self.run(faces, logits).map_err(run_error)?;
         }
         Ok(())
     }
@@ -150,32 +138,26 @@ fn check_classes(path: &Path, entry: &ModelEntry) -> Result<(), ClassifierError>
     })
 }
 
-fn check_shapes(path: &Path, entry: &ModelEntry, model: &TypedModel) -> Result<(), ClassifierError> {
+fn check_shapes(path: &Path, entry: &ModelEntry, plan: &Plan) -> Result<(), ClassifierError> {
     let wrong = |what, expected: String, found: String| ClassifierError::Differs {
         model: path.display().to_string(),
         what,
         expected,
         found,
     };
-    let fact = |e: TractError| wrong("graph", "one input and one output".into(), format!("{e:#}"));
-    let input = model.input_fact(0).map_err(fact)?;
     let expected = [1, 1, PATCH_SIDE, PATCH_SIDE];
-    let found = format!("{:?} {:?}", input.datum_type, input.shape);
-    if entry.input.dtype != "f32" || entry.input.shape[1..] != expected[1..] {
-        return Err(wrong(
-            "input in the manifest",
-            format!("f32 {expected:?}"),
-            format!("{} {:?}", entry.input.dtype, entry.input.shape),
-        ));
+    if entry.input.dtype != "f32" || entry.input.shape != expected {
+        let found = format!("{} {:?}", entry.input.dtype, entry.input.shape);
+        return Err(wrong("input in the manifest", format!("f32 {expected:?}"), found));
     }
-    if input.shape.as_concrete() != Some(&expected) || input.datum_type != f32::datum_type() {
-        return Err(wrong("input", format!("f32 {expected:?}"), found));
+    if plan.input.shape.as_concrete() != Some(&expected) || plan.input.datum_type != f32::datum_type() {
+        let found = format!("{:?} {:?}", plan.input.datum_type, plan.input.shape);
+        return Err(wrong("input", format!("F32 {expected:?}"), found));
     }
-    let output = model.output_fact(0).map_err(fact)?;
-    let count = output.shape.volume().to_i64().ok();
-    if count != Some(Emotion::COUNT as i64) || output.datum_type != f32::datum_type() {
-        let found = format!("{:?} {:?}", output.datum_type, output.shape);
-        return Err(wrong("output", format!("f32, {} values", Emotion::COUNT), found));
+    let count = plan.output.shape.volume().to_i64().ok();
+    if count != Some(Emotion::COUNT as i64) || plan.output.datum_type != f32::datum_type() {
+        let found = format!("{:?} {:?}", plan.output.datum_type, plan.output.shape);
+        return Err(wrong("output", format!("F32, {} values", Emotion::COUNT), found));
     }
     Ok(())
 }

@@ -23,12 +23,25 @@ thread_local! {
     static LOADING: RefCell<HashMap<String, Arc<SideTensor>>> = RefCell::default();
 }
 
-/// Loads the graph of `file` with this room's operators; not yet decluttered. The batch is as the file says.
-pub fn typed_model(file: &OnnxFile) -> TractResult<TypedModel> {
+/// Loads the graph of `file` with this room's operators; not yet decluttered. The batch is the file's, or open.
+pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<TypedModel> {
     let onnx = framework();
     let proto = onnx.proto_model_for_read(&mut &file.reduced[..])?;
     LOADING.set(file.large.clone());
-    let model = onnx.model_for_proto_model(&proto).and_then(|model| model.into_typed());
+    let model = onnx.model_for_proto_model(&proto).and_then(|mut model| {
+        if open_batch {
+            let fact = model.input_fact(0)?.clone();
+            let mut shape: TVec<TDim> = fact.shape.concretize().context("an input of a known shape")?;
+            *shape.first_mut().context("an input with a batch")? = model.symbols.sym("N").to_dim();
+            let datum_type = fact.datum_type.concretize().context("an input of a known type")?;
+            model.set_input_fact(0, InferenceFact::dt_shape(datum_type, shape))?;
+            let outputs = model.output_outlets()?.to_vec();
+            for outlet in outputs {
+                model.set_outlet_fact(outlet, InferenceFact::default())?;
+            }
+        }
+        model.into_typed()
+    });
     LOADING.take();
     let mut model = model?;
     materialise_the_rest(&mut model)?;

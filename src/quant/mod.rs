@@ -15,6 +15,7 @@ pub mod lower;
 pub mod observe;
 pub mod onnx_file;
 pub mod packed;
+pub mod plan;
 pub mod pool;
 pub mod run;
 pub mod winograd;
