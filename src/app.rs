@@ -6,10 +6,11 @@ mod stages;
 use crate::config::Settings;
 use crate::config::settings::Input;
 use crate::outputs::events::Event;
+use crate::pipeline::Pipeline;
 use crate::runtime::lockstep::Pace;
 use crate::runtime::trace::Trace;
 use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
-use crate::source::SourceSpec;
+use crate::source::{FrameSource, SourceError, SourceSpec};
 use anyhow::Context;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,6 +101,16 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let now = session.now();
     tell(session.finish(now));
     Ok(ending)
+}
+
+/// The clip inside the binary, for `bench`.
+pub fn demo_clip() -> Result<Box<dyn FrameSource>, SourceError> {
+    devices::demo()
+}
+
+/// The corridor between camera and lights, for `bench`.
+pub fn pipeline(settings: &Settings) -> anyhow::Result<Pipeline> {
+    Ok(stages::load(settings)?.pipeline)
 }
 
 fn play(

@@ -35,7 +35,7 @@ pub fn source(origin: &Origin, _settings: &Settings) -> Result<Opened, SourceErr
 }
 
 /// The bundled clip, ten frames a second as it was made.
-fn demo() -> Result<Box<dyn FrameSource>, SourceError> {
+pub fn demo() -> Result<Box<dyn FrameSource>, SourceError> {
     let bytes = Intake::new(Box::new(InMemory(Cursor::new(DEMO))));
     Ok(Box::new(Mjpeg::open(bytes, FrameRate::per_second(10), "demo".into())?))
 }

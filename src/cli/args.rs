@@ -171,9 +171,28 @@ pub struct BenchArgs {
     /// Show the time of each layer
     #[arg(long)]
     pub layers: bool,
+    /// Measure this stage alone, in this process; what `bench` starts its children with
+    #[arg(long, value_enum, hide = true)]
+    pub stage: Option<BenchStage>,
     /// Print JSON, and nothing else, on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+/// What one measuring process of `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchStage {
+    Classify,
+    Frame,
+}
+
+impl BenchStage {
+    pub const fn name(self) -> &'static str {
+        match self {
+            BenchStage::Classify => "classify",
+            BenchStage::Frame => "frame",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -11,9 +11,11 @@
 //! | 128 + n | ended cleanly by signal n (130 SIGINT, 143 SIGTERM) |
 
 pub mod args;
+mod bench;
 mod classify;
 mod eval;
 mod logging;
+mod model;
 mod run;
 mod style;
 mod vision;
@@ -79,9 +81,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
-        Some(Command::Bench(_) | Command::Model(_)) => {
-            Err(Failure::usage(anyhow::anyhow!("not in this version yet")))
-        }
+        Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::runtime::Ending;
 
 pub fn run(args: RunArgs) -> CommandResult {
     let loaded = Config::find(args.config.as_deref()).map_err(Failure::usage)?;
+    super::logging::set_level(loaded.config.log.level.filter());
     let flags = Overrides {
         board: args.board,
         source: args.source,

@@ -1,0 +1,212 @@
+//! `moodlight model list | inspect | verify`: what the model files are, what runs their nodes, whether they are whole.
+
+use super::args::{ModelArgs, ModelCommand};
+use super::style::{Style, table};
+use super::{CommandResult, Exit, print, print_json};
+use crate::classifier::Precision;
+use crate::classifier::locate::{self, Found};
+use crate::classifier::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role};
+use crate::quant::inspect::NodeInfo;
+use crate::quant::kernels;
+use crate::quant::onnx_file::OnnxFile;
+use crate::quant::plan::Plan;
+use crate::quant::pool::Pool;
+use anyhow::anyhow;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub fn run(args: &ModelArgs) -> CommandResult {
+    match &args.command {
+        ModelCommand::List { json } => list(*json),
+        ModelCommand::Inspect { file, json } => inspect(file.as_deref(), *json),
+        ModelCommand::Verify { file, json } => verify(file.as_deref(), *json),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    path: String,
+    role: Role,
+    precision: Precision,
+    bytes: u64,
+    sha256: String,
+    /// The file is there; whether it is whole is `verify`'s to say.
+    present: bool,
+    accuracy: Option<toml::Value>,
+    licence: Option<String>,
+    training_data: Option<String>,
+}
+
+fn list(json: bool) -> CommandResult {
+    let folder = locate::folder().map_err(anyhow::Error::from)?;
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE)).map_err(anyhow::Error::from)?;
+    let listed: Vec<Listed> = manifest.models.into_iter().map(|m| listed(&folder, m)).collect();
+    if json {
+        print_json(&listed)?;
+    } else {
+        print(&format!("models in {}\n{}", folder.display(), list_in_words(&listed)))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn listed(folder: &Path, entry: ModelEntry) -> Listed {
+    let path = folder.join(&entry.file);
+    Listed {
+        present: path.is_file(),
+        path: path.display().to_string(),
+        name: entry.name,
+        role: entry.role,
+        precision: entry.precision,
+        bytes: entry.bytes,
+        sha256: entry.sha256,
+        accuracy: entry.accuracy,
+        licence: entry.licence,
+        training_data: entry.training_data,
+    }
+}
+
+fn list_in_words(listed: &[Listed]) -> String {
+    let mut rows = vec![["name", "for", "precision", "MB", "accuracy", "licence"].map(String::from).to_vec()];
+    for m in listed {
+        let missing = if m.present { "" } else { " (missing)" };
+        rows.push(vec![
+            format!("{}{missing}", m.name),
+            format!("{:?}", m.role).to_lowercase(),
+            m.precision.name().into(),
+            format!("{:.1}", m.bytes as f64 / 1e6),
+            m.accuracy.as_ref().map_or_else(|| "–".into(), toml::Value::to_string),
+            m.licence.clone().unwrap_or_else(|| "–".into()),
+        ]);
+    }
+    table(&rows)
+}
+
+/// A file, or a name of the manifest. Without either the int8 classifier.
+fn found(given: Option<&Path>) -> anyhow::Result<Found> {
+    let name = given.and_then(Path::to_str).filter(|n| !n.contains(['/', '.']));
+    Ok(match (given, name) {
+        (Some(path), Some(name)) if !path.exists() => locate::find_named(name)?,
+        _ => locate::find(Role::Classifier, Precision::Int8, given)?,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Inspection {
+    file: String,
+    name: String,
+    role: Role,
+    /// A manifest knows the file, and it is what that says.
+    listed: bool,
+    bytes: u64,
+    sha256: String,
+    kernel: &'static str,
+    convolutions: usize,
+    int8_convolutions: usize,
+    /// Multiply-accumulates for one picture.
+    macs: u64,
+    nodes: Vec<NodeInfo>,
+}
+
+fn inspect(given: Option<&Path>, json: bool) -> CommandResult {
+    let inspection = look_into(given)?;
+    if json {
+        print_json(&inspection)?;
+    } else {
+        print(&inspection_in_words(&inspection))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
+    let Found { path, entry, listed } = found(given)?;
+    if listed {
+        entry.verify(&path)?;
+    }
+    let file = OnnxFile::open(&path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    let kernel = kernels::choose(None).map_err(anyhow::Error::msg)?;
+    let pool = Arc::new(Pool::new(1)?);
+    let plan = Plan::load(&file, kernel, &pool)
+        .map_err(|e| anyhow!("{}: cannot be loaded: {e:#}", path.display()))?;
+    let convolutions =
+        |int8_only: bool| plan.nodes.iter().filter(|n| n.convolution && (n.int8 || !int8_only)).count();
+    Ok(Inspection {
+        file: path.display().to_string(),
+        name: entry.name,
+        role: entry.role,
+        listed,
+        bytes: entry.bytes,
+        sha256: entry.sha256,
+        kernel: kernel.name(),
+        convolutions: convolutions(false),
+        int8_convolutions: convolutions(true),
+        macs: plan.nodes.iter().map(|n| n.macs).sum(),
+        nodes: plan.nodes,
+    })
+}
+
+fn inspection_in_words(i: &Inspection) -> String {
+    let mut rows = vec![["node", "operator", "arithmetic", "MMAC", "kernel"].map(String::from).to_vec()];
+    for n in &i.nodes {
+        let macs = if n.macs > 0 { format!("{:.1}", n.macs as f64 / 1e6) } else { "–".into() };
+        let arithmetic = if n.int8 { "int8" } else { "float" };
+        rows.push(vec![n.name.clone(), n.op.clone(), arithmetic.into(), macs, n.kernel.clone()]);
+    }
+    let known = if i.listed { "as its manifest says" } else { "in no manifest" };
+    format!(
+        "{}  {} bytes, {known}\n{}{} of {} convolutions in int8, {:.1} MMAC for one picture\n",
+        i.file,
+        i.bytes,
+        table(&rows),
+        i.int8_convolutions,
+        i.convolutions,
+        i.macs as f64 / 1e6
+    )
+}
+
+#[derive(Debug, Serialize)]
+struct Verdict {
+    name: String,
+    file: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+fn verify(given: Option<&Path>, json: bool) -> CommandResult {
+    let verdicts = match given {
+        Some(_) => vec![verdict_of(&found(given)?)],
+        None => verdicts_of_folder(&locate::folder().map_err(anyhow::Error::from)?)?,
+    };
+    if json {
+        print_json(&verdicts)?;
+    }
+    let style = Style::for_stdout();
+    for v in verdicts.iter().filter(|_| !json) {
+        match &v.error {
+            None => print(&format!("{}  {}\n", style.good("ok"), v.file))?,
+            Some(error) => print(&format!("{}  {error}\n", style.bad("differs")))?,
+        }
+    }
+    Ok(if verdicts.iter().all(|v| v.ok) { Exit::Done } else { Exit::Incomplete })
+}
+
+fn verdicts_of_folder(folder: &PathBuf) -> anyhow::Result<Vec<Verdict>> {
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
+    Ok(manifest.models.into_iter().map(|entry| verdict_of(&found(entry))).collect())
+}
+
+fn verdict_of(found: &Found) -> Verdict {
+    let error = match found.listed {
+        true => found.entry.verify(&found.path).err().map(|e| e.to_string()),
+        false => Some(format!(
+            "{}: no manifest lists it, so nobody can say whether it is whole; put its entry into the {MANIFEST_FILE} \
+             beside it",
+            found.path.display()
+        )),
+    };
+    let file = found.path.display().to_string();
+    Verdict { name: found.entry.name.clone(), file, ok: error.is_none(), error }
+}
