@@ -1,8 +1,10 @@
 //! The devices: every device file of the board and every system call on one. Nothing here decides what to show.
 //!
 //! - [`v4l2`]: cameras, behind `source::FrameSource`.
+//! - [`gpio`]: lines for LEDs, behind `embedded_hal`'s `OutputPin`, and the push button.
 //!
 //! All of the program's `unsafe` for the kernel is here, each with its reason. Errors name the device, what was expected
 //! and what to do, since a cable can cause every one of them; nothing here panics because of a device.
 
+pub mod gpio;
 pub mod v4l2;
