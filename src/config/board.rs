@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub const SYSTEM_FOLDER: &str = "/usr/share/moodlight/boards";
 
 /// The profiles inside the binary.
-const BUILT_IN: &[(&str, &str)] = &[("sim", include_str!("../../board/sim.toml"))];
+const BUILT_IN: &[(&str, &str)] =
+    &[("sim", include_str!("../../board/sim.toml")), ("virt", include_str!("../../board/virt.toml"))];
 
 /// The profile without any wires.
 pub const SIMULATION: &str = "sim";

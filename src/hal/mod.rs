@@ -2,9 +2,15 @@
 //!
 //! - [`v4l2`]: cameras, behind `source::FrameSource`.
 //! - [`gpio`]: lines for LEDs, behind `embedded_hal`'s `OutputPin`, and the push button.
+//! - [`hotplug`]: a hint that a device came. [`thermal`]: heat and supply voltage.
+//! - [`notify`], [`watchdog`]: systemd and the hardware watchdog, behind `runtime::heartbeat`.
 //!
 //! All of the program's `unsafe` for the kernel is here, each with its reason. Errors name the device, what was expected
 //! and what to do, since a cable can cause every one of them; nothing here panics because of a device.
 
 pub mod gpio;
+pub mod hotplug;
+pub mod notify;
+pub mod thermal;
 pub mod v4l2;
+pub mod watchdog;

@@ -28,7 +28,8 @@ impl Button {
 
     /// How often it was pressed since the last call. Never waits.
     pub fn presses(&mut self) -> Result<usize, GpioError> {
-        let fail = |e: gpiocdev::Error| GpioError::new(&self.name, format!("the button could not be read: {e}"));
+        let fail =
+            |e: gpiocdev::Error| GpioError::new(&self.name, format!("the button could not be read: {e}"));
         let mut presses = 0;
         while self.request.has_edge_event().map_err(fail)? {
             let edge = self.request.read_edge_event().map_err(fail)?;

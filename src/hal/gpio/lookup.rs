@@ -88,7 +88,11 @@ const SHOWN: usize = 12;
 
 impl LineView {
     fn short(&self) -> String {
-        if self.name.is_empty() { self.offset.to_string() } else { format!("{} ({})", self.offset, self.name) }
+        if self.name.is_empty() {
+            self.offset.to_string()
+        } else {
+            format!("{} ({})", self.offset, self.name)
+        }
     }
 }
 
@@ -114,11 +118,13 @@ impl Found<'_> {
 }
 
 fn no_chip(chips: &[ChipView], wanted: &str) -> GpioError {
-    let list: Vec<String> =
-        chips.iter().map(|c| format!("{} ({} lines)", c.label, c.lines.len())).collect();
+    let list: Vec<String> = chips.iter().map(|c| format!("{} ({} lines)", c.label, c.lines.len())).collect();
     GpioError::new(
         "gpio",
-        format!("no chip \"{wanted}\"; there is {}. Is this the board that the profile is for?", list.join(", ")),
+        format!(
+            "no chip \"{wanted}\"; there is {}. Is this the board that the profile is for?",
+            list.join(", ")
+        ),
     )
 }
 
@@ -153,7 +159,10 @@ mod tests {
     }
 
     fn check(line: LineAt, chip_name: &str, expect: Result<(&str, u32), &str>) {
-        let chips = [chip(0, "raspberrypi-exp: BT_ON WL_ON="), chip(1, "pinctrl-bcm2711: ID_SDA _ GPIO2=i2c GPIO3 BT_ON")];
+        let chips = [
+            chip(0, "raspberrypi-exp: BT_ON WL_ON="),
+            chip(1, "pinctrl-bcm2711: ID_SDA _ GPIO2=i2c GPIO3 BT_ON"),
+        ];
         let found = find(&chips, chip_name, &line).map(|f| (f.chip.label.as_str(), f.line.offset));
         match (found, expect) {
             (Ok(found), Ok(expect)) => assert_eq!(found, expect),
@@ -170,11 +179,19 @@ mod tests {
     #[case::by_name(LineAt::Name("GPIO3".into()), BOARD, Ok((BOARD, 3)))]
     #[case::name_on_the_boards_chip_first(LineAt::Name("BT_ON".into()), BOARD, Ok((BOARD, 4)))]
     #[case::name_without_the_boards_chip(LineAt::Name("GPIO3".into()), "other", Ok((BOARD, 3)))]
-    #[case::no_chip(LineAt::Offset(3), "pinctrl-rp1", Err("there is raspberrypi-exp (2 lines), pinctrl-bcm2711 (5 lines)"))]
+    #[case::no_chip(
+        LineAt::Offset(3),
+        "pinctrl-rp1",
+        Err("there is raspberrypi-exp (2 lines), pinctrl-bcm2711 (5 lines)")
+    )]
     #[case::no_offset(LineAt::Offset(5), BOARD, Err("its lines are 0 to 4"))]
     #[case::no_name(LineAt::Name("GPIO99".into()), BOARD, Err("no line \"GPIO99\"; there is BT_ON, WL_ON, ID_SDA"))]
     #[case::held(LineAt::Offset(2), BOARD, Err("line 2 (GPIO2) of pinctrl-bcm2711: held by \"i2c\""))]
-    #[case::held_says_what_is_free(LineAt::Offset(2), BOARD, Err("free: 0 (ID_SDA), 1, 3 (GPIO3), 4 (BT_ON)"))]
+    #[case::held_says_what_is_free(
+        LineAt::Offset(2),
+        BOARD,
+        Err("free: 0 (ID_SDA), 1, 3 (GPIO3), 4 (BT_ON)")
+    )]
     #[case::held_by_kernel(LineAt::Name("WL_ON".into()), BOARD, Err("held by the kernel"))]
     fn finds(#[case] line: LineAt, #[case] chip: &str, #[case] expect: Result<(&str, u32), &str>) {
         check(line, chip, expect);

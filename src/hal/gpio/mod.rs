@@ -47,9 +47,12 @@ impl Gpio {
     /// # Errors
     /// No chip at all, or no permission to open any.
     pub fn open(chip: &str) -> Result<Self, GpioError> {
-        let paths = gpiocdev::chips().unwrap_or_default();
+        let paths = gpiocdev::chip::chips().unwrap_or_default();
         if paths.is_empty() {
-            return Err(GpioError::new("gpio", "the kernel shows no GPIO chip (/dev/gpiochip*); is this the board?"));
+            return Err(GpioError::new(
+                "gpio",
+                "the kernel shows no GPIO chip (/dev/gpiochip*); is this the board?",
+            ));
         }
         let mut chips = Vec::new();
         let mut refused = None;
@@ -97,9 +100,8 @@ impl Gpio {
             builder.with_bias(bias).with_edge_detection(EdgeDetection::BothEdges).request()
         };
         // Kernels before 5.5 and some chips know no pull-up: then the resistor is the owner's.
-        let request = ask(Some(Bias::PullUp))
-            .or_else(|_| ask(None))
-            .map_err(|e| found.why_refused(&e.to_string()))?;
+        let request =
+            ask(Some(Bias::PullUp)).or_else(|_| ask(None)).map_err(|e| found.why_refused(&e.to_string()))?;
         Ok(Button::new(request, found.name()))
     }
 
@@ -198,5 +200,5 @@ impl embedded_hal::digital::Error for GpioError {
 
 /// Paths of all chips, also those that can't be opened.
 pub fn chip_paths() -> Vec<PathBuf> {
-    gpiocdev::chips().unwrap_or_default()
+    gpiocdev::chip::chips().unwrap_or_default()
 }

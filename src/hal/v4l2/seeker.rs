@@ -6,10 +6,13 @@
 
 use super::node::Node;
 use super::{Camera, Wish, kind};
-use crate::source::SourceError;
+use crate::hal::hotplug::Watch;
+use crate::runtime::SourceOpener;
+use crate::source::{FrameSource, SourceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Which camera the owner asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,13 @@ pub enum Wanted {
     Path(PathBuf),
     /// The first that gives pictures.
     Any,
+}
+
+impl Wanted {
+    /// `auto` (as in `v4l2:auto`) is any camera, everything else a path.
+    pub fn from_device(device: &Path) -> Self {
+        if device == Path::new("auto") { Wanted::Any } else { Wanted::Path(device.into()) }
+    }
 }
 
 /// What a camera can be recognised by.
@@ -40,11 +50,15 @@ pub struct Seeker {
     wish: Wish,
     known: Option<Identity>,
     places: Places,
+    watch: Option<Watch>,
 }
 
 impl Seeker {
     pub fn new(wanted: Wanted, wish: Wish) -> Self {
-        Self { wanted, wish, known: None, places: Places::system() }
+        let places = Places::system();
+        // Without inotify (its limits can be used up) the camera is found all the same, a little later.
+        let watch = Watch::new(&places.dev, "video").ok();
+        Self { wanted, wish, known: None, places, watch }
     }
 
     /// Opens the camera: where it was last known to be, else where the owner said.
@@ -101,6 +115,23 @@ impl Seeker {
             log::info!("camera {} found on {}", identity.card, camera.path().display());
         }
         self.known = Some(identity);
+    }
+}
+
+impl SourceOpener for Seeker {
+    fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
+        Ok(Box::new(Seeker::open(self)?))
+    }
+
+    /// A camera that appears cuts the wait short.
+    fn wait(&mut self, timeout: Duration) -> bool {
+        match &mut self.watch {
+            Some(watch) => watch.wait(timeout),
+            None => {
+                std::thread::sleep(timeout);
+                false
+            }
+        }
     }
 }
 
