@@ -1,5 +1,6 @@
 //! The composition root: settings in, a running corridor out. The only room that names both `hal` and `sim`.
 
+mod board;
 mod devices;
 mod stages;
 
@@ -83,7 +84,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
         })
         .transpose()?;
     let indicators = devices::indicators(&settings, &options)?;
-    let heartbeat = devices::heartbeat(&settings)?;
+    let heartbeat = devices::heartbeat(&settings, &options)?;
     let start = Event::Start {
         source: source_name(&source),
         precision: stages.precision_name,

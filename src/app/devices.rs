@@ -1,7 +1,8 @@
 //! From settings to sources, lights and watchdogs: real ones on a board, simulated ones elsewhere.
 
-use super::{Origin, RunOptions};
-use crate::config::Settings;
+use super::{Origin, RunOptions, board};
+use crate::config::{Hardware, Settings};
+use crate::hal::v4l2::{Seeker, Wanted, Wish};
 use crate::outputs::Indicator;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::SourceOpener;
@@ -30,6 +31,9 @@ pub fn source(origin: &Origin, _settings: &Settings) -> Result<Opened, SourceErr
     Ok(match origin {
         Origin::Demo => Opened::Recorded(demo()?),
         Origin::Given(spec @ SourceSpec::Exec { .. }) => Opened::Live(Box::new(Reopened(spec.clone()))),
+        Origin::Given(SourceSpec::V4l2 { device }) => {
+            Opened::Live(Box::new(Seeker::new(Wanted::from_device(device), Wish::default())))
+        }
         Origin::Given(spec) => Opened::Recorded(sim::open(spec)?),
     })
 }
@@ -52,20 +56,32 @@ impl SourceOpener for Reopened {
 /// Everything that shows the mood; the terminal only where the trace leaves stdout free.
 pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
     let mut all: Vec<Box<dyn Indicator>> = Vec::new();
-    let lines: Vec<LedLine> = settings.wires.iter().filter_map(|w| LedLine::from_name(w.line)).collect();
-    let pins = if lines.is_empty() { SimPins::one_per_emotion() } else { SimPins::new(lines) };
-    all.push(Box::new(Leds::new("simulated LEDs", pins.pins(), &settings.config.leds)?));
+    let pins = match settings.board.hardware {
+        Hardware::Real => {
+            if let Some(leds) = board::leds(settings, options.best_effort)? {
+                all.push(Box::new(leds));
+            }
+            None
+        }
+        Hardware::Simulated => {
+            let lines: Vec<LedLine> =
+                settings.wires.iter().filter_map(|w| LedLine::from_name(w.line)).collect();
+            let pins = if lines.is_empty() { SimPins::one_per_emotion() } else { SimPins::new(lines) };
+            all.push(Box::new(Leds::new("simulated LEDs", pins.pins(), &settings.config.leds)?));
+            Some(pins)
+        }
+    };
     if let Some(dir) = &options.snapshot {
         all.push(Box::new(Snapshots::new(dir, settings.config.display.clone())?));
     }
     if !options.trace_on_stdout() {
         let style = TerminalStyle::of_stdout();
-        all.push(Box::new(Terminal::new(std::io::stdout(), style, Some(pins), WindowSize::of_stdout)));
+        all.push(Box::new(Terminal::new(std::io::stdout(), style, pins, WindowSize::of_stdout)));
     }
     Ok(all)
 }
 
 /// The service manager and the hardware watchdog, where there are any.
-pub fn heartbeat(_settings: &Settings) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
-    Ok(None)
+pub fn heartbeat(settings: &Settings, options: &RunOptions) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+    board::heartbeat(settings, options.best_effort)
 }

@@ -43,6 +43,7 @@ pub struct Config {
     pub display: DisplaySettings,
     pub pins: Pins,
     pub oled: Option<OledWiring>,
+    pub watchdog: Option<WatchdogSettings>,
     pub log: LogSettings,
 }
 
@@ -127,6 +128,32 @@ impl OledWiring {
             a => {
                 Err(format!("address: expected 0x08 to 0x77, found {a:#04x}; such panels have 0x3c or 0x3d"))
             }
+        }
+    }
+}
+
+/// `[watchdog]`: a hardware timer that resets the board when moodlight makes no progress. The table's presence arms it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchdogSettings {
+    /// Device file. Default /dev/watchdog.
+    pub device: PathBuf,
+    /// Without progress for so long the board is reset, milliseconds, 2000..=600000; the kernel counts in whole
+    /// seconds, and the Raspberry Pi's can do 15 at most. Default 15000.
+    pub timeout_ms: u64,
+}
+
+impl Default for WatchdogSettings {
+    fn default() -> Self {
+        Self { device: "/dev/watchdog".into(), timeout_ms: 15_000 }
+    }
+}
+
+impl WatchdogSettings {
+    fn validate(&self) -> Result<(), String> {
+        match self.timeout_ms {
+            2000..=600_000 => Ok(()),
+            ms => Err(format!("timeout_ms: expected 2000 to 600000, found {ms}")),
         }
     }
 }
@@ -228,7 +255,8 @@ impl Config {
         self.decision.validate().map_err(in_table("decision"))?;
         self.leds.validate().map_err(in_table("leds"))?;
         self.display.validate().map_err(in_table("display"))?;
-        self.oled.as_ref().map_or(Ok(()), OledWiring::validate).map_err(in_table("oled"))
+        self.oled.as_ref().map_or(Ok(()), OledWiring::validate).map_err(in_table("oled"))?;
+        self.watchdog.as_ref().map_or(Ok(()), WatchdogSettings::validate).map_err(in_table("watchdog"))
     }
 }
 

@@ -1,0 +1,113 @@
+//! The board's own lights, panels and watchdogs, by the settings.
+//!
+//! Without `--best-effort` whatever was asked for has to be there: what is wrong is said at once, with what there is. With
+//! it, what works is used and the rest is logged as an error.
+
+use crate::config::pins::Pin;
+use crate::config::{Settings, WatchdogSettings};
+use crate::hal::gpio::{Gpio, LineAt, Wiring};
+use crate::hal::notify::Notifier;
+use crate::hal::watchdog::Watchdog;
+use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
+use crate::runtime::heartbeat::Heartbeat;
+use anyhow::Context;
+use std::time::Duration;
+
+/// Lights on the board's pins; `None` when no line has a pin, or (with `best_effort`) none could be had.
+///
+/// # Errors
+/// A chip or line that is absent or busy; without `best_effort` any of them.
+pub fn leds(settings: &Settings, best_effort: bool) -> anyhow::Result<Option<Leds>> {
+    let wanted: Vec<(LedLine, LineAt)> =
+        settings.wires.iter().filter_map(|w| Some((LedLine::from_name(w.line)?, line_at(&w.pin)))).collect();
+    if wanted.is_empty() {
+        log::info!("no LED has a pin: [pins] in the config wires them");
+        return Ok(None);
+    }
+    let taken = take_lines(settings, wanted, best_effort)?;
+    if taken.is_empty() {
+        return Ok(None);
+    }
+    let device = format!("LEDs on {}", settings.board.gpio.chip);
+    match Leds::new(device, taken, &settings.config.leds) {
+        Err(e) if best_effort => {
+            log::error!("LEDs: {e}");
+            Ok(None)
+        }
+        leds => Ok(Some(leds?)),
+    }
+}
+
+fn take_lines(
+    settings: &Settings,
+    wanted: Vec<(LedLine, LineAt)>,
+    best_effort: bool,
+) -> anyhow::Result<Vec<(LedLine, LedPin)>> {
+    let gpio = match Gpio::open(&settings.board.gpio.chip) {
+        Err(e) if best_effort => {
+            log::error!("LEDs: {e}");
+            return Ok(Vec::new());
+        }
+        gpio => gpio?,
+    };
+    let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
+    let mut taken = Vec::new();
+    for (led, at) in wanted {
+        match gpio.output(&at, wiring) {
+            Ok(line) => taken.push((led, led_pin(led, line))),
+            Err(e) if best_effort => log::error!("LED {}: {e}", led.name()),
+            Err(e) => return Err(e).with_context(|| format!("LED {}", led.name())),
+        }
+    }
+    Ok(taken)
+}
+
+/// The config's pin, as the devices know it.
+pub fn line_at(pin: &Pin) -> LineAt {
+    match pin {
+        Pin::Offset(n) => LineAt::Offset(*n),
+        Pin::Name(name) => LineAt::Name(name.clone()),
+    }
+}
+
+/// systemd, where it started us, and the hardware watchdog, where the config names one.
+///
+/// # Errors
+/// A configured watchdog that the kernel lacks; not with `best_effort`.
+pub fn heartbeat(settings: &Settings, best_effort: bool) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+    let mut hearts: Vec<Box<dyn Heartbeat>> = Vec::new();
+    match Notifier::from_env() {
+        Ok(Some(notifier)) => hearts.push(Box::new(notifier)),
+        Ok(None) => {}
+        Err(e) => log::error!("systemd cannot be notified: {e}"),
+    }
+    if let Some(WatchdogSettings { device, timeout_ms }) = &settings.config.watchdog {
+        match Watchdog::open(device, Duration::from_millis(*timeout_ms)) {
+            Ok(watchdog) => hearts.push(Box::new(watchdog)),
+            Err(e) if best_effort => log::error!("{e}"),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(match hearts.len() {
+        0 => None,
+        _ => Some(Box::new(Hearts(hearts))),
+    })
+}
+
+/// Everyone who watches hears the same.
+struct Hearts(Vec<Box<dyn Heartbeat>>);
+
+impl Heartbeat for Hearts {
+    fn ready(&mut self) {
+        self.0.iter_mut().for_each(|h| h.ready());
+    }
+    fn beat(&mut self) {
+        self.0.iter_mut().for_each(|h| h.beat());
+    }
+    fn status(&mut self, text: &str) {
+        self.0.iter_mut().for_each(|h| h.status(text));
+    }
+    fn stopping(&mut self) {
+        self.0.iter_mut().for_each(|h| h.stopping());
+    }
+}
