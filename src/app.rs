@@ -18,6 +18,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Every light off and every panel dark, on the real board; nothing to do on a simulated one.
+///
+/// # Errors
+/// A configured line that could not be switched.
+pub fn outputs_off(settings: &Settings) -> anyhow::Result<()> {
+    match settings.board.hardware {
+        crate::config::Hardware::Real => board::all_off(settings),
+        crate::config::Hardware::Simulated => Ok(()),
+    }
+}
+
 /// The flags of `run` that are no settings.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {

@@ -4,10 +4,16 @@
 //! it, what works is used and the rest is logged as an error.
 
 use crate::config::pins::Pin;
-use crate::config::{Settings, WatchdogSettings};
+use crate::config::{ScreenSettings, Settings, WatchdogSettings};
+use crate::frame::Timestamp;
 use crate::hal::gpio::{Gpio, LineAt, Wiring};
 use crate::hal::notify::Notifier;
+use crate::hal::oled::Oled;
+use crate::hal::screen::fbdev::Fbdev;
+use crate::hal::screen::kms::Kms;
 use crate::hal::watchdog::Watchdog;
+use crate::outputs::Indicator;
+use crate::outputs::display::{Display, Panel, Privacy};
 use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
 use crate::runtime::heartbeat::Heartbeat;
 use anyhow::Context;
@@ -68,6 +74,78 @@ pub fn line_at(pin: &Pin) -> LineAt {
         Pin::Offset(n) => LineAt::Offset(*n),
         Pin::Name(name) => LineAt::Name(name.clone()),
     }
+}
+
+/// The panels: the OLED that config or profile names, and the screen, where there is one.
+///
+/// # Errors
+/// A configured panel whose bus or card is absent; not with `best_effort`. A screen that nobody asked for may be absent.
+pub fn panels(
+    settings: &Settings,
+    best_effort: bool,
+    privacy: Privacy,
+) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
+    let mut panels: Vec<Box<dyn Indicator>> = Vec::new();
+    if let Some(wiring) = &settings.oled {
+        let bus = wiring.bus.clone().unwrap_or_else(|| "/dev/i2c-1".into());
+        match Oled::open(&bus, wiring.address, wiring.controller, wiring.flip) {
+            Ok(oled) => panels.push(page(oled, settings, privacy)),
+            Err(e) if best_effort => log::error!("{e}"),
+            Err(e) => anyhow::bail!(e),
+        }
+    }
+    match (settings.config.screen.unwrap_or_default(), screen(settings, privacy)) {
+        (ScreenSettings { enabled: false }, _) => {}
+        (_, Ok(screen)) => panels.push(screen),
+        // Most boards have no screen. Without a table nobody expects one.
+        (_, Err(e)) if settings.config.screen.is_none() => log::info!("no screen: {e}"),
+        (_, Err(e)) if best_effort => log::error!("screen: {e}"),
+        (_, Err(e)) => anyhow::bail!("screen: {e}"),
+    }
+    Ok(panels)
+}
+
+/// By mode setting, else by the old framebuffer.
+fn screen(settings: &Settings, privacy: Privacy) -> Result<Box<dyn Indicator>, String> {
+    if settings.config.screen.is_some_and(|s| !s.enabled) {
+        return Err("switched off in the config".into());
+    }
+    match Kms::open() {
+        Ok(kms) => Ok(page(kms, settings, privacy)),
+        Err(by_kms) => match Fbdev::open() {
+            Ok(fbdev) => Ok(page(fbdev, settings, privacy)),
+            Err(_) => Err(by_kms),
+        },
+    }
+}
+
+fn page<P: Panel + 'static>(panel: P, settings: &Settings, privacy: Privacy) -> Box<dyn Indicator> {
+    log::info!("{}", panel.describe());
+    Box::new(Display::new(panel, settings.config.display.clone(), privacy))
+}
+
+/// Every configured pin off and every panel dark: what `outputs-off` does after a run that could not do it itself.
+///
+/// # Errors
+/// A line that could not be switched; the others are off all the same.
+pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
+    let mut indicators = panels(settings, true, Privacy::NothingKept)?;
+    let gpio = Gpio::open(&settings.board.gpio.chip);
+    let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
+    let mut failed = Vec::new();
+    for wire in settings.wires.iter().filter(|w| LedLine::from_name(w.line).is_some()) {
+        // Taking a line as output switches it off.
+        let line = gpio.as_ref().map_err(Clone::clone).and_then(|g| g.output(&line_at(&wire.pin), wiring));
+        if let Err(e) = line {
+            failed.push(format!("LED {}: {e}", wire.line));
+        }
+    }
+    for indicator in &mut indicators {
+        if let Err(e) = indicator.off(Timestamp::ZERO, &mut Vec::new()) {
+            log::info!("{e}");
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(failed.join("; "))) }
 }
 
 /// systemd, where it started us, and the hardware watchdog, where the config names one.

@@ -4,6 +4,7 @@ use super::{Origin, RunOptions, board};
 use crate::config::{Hardware, Settings};
 use crate::hal::v4l2::{Seeker, Wanted, Wish};
 use crate::outputs::Indicator;
+use crate::outputs::display::Privacy;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::SourceOpener;
 use crate::runtime::heartbeat::Heartbeat;
@@ -61,6 +62,8 @@ pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<V
             if let Some(leds) = board::leds(settings, options.best_effort)? {
                 all.push(Box::new(leds));
             }
+            let privacy = if options.snapshot.is_some() { Privacy::Snapshots } else { Privacy::NothingKept };
+            all.extend(board::panels(settings, options.best_effort, privacy)?);
             None
         }
         Hardware::Simulated => {

@@ -28,6 +28,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Measure time and memory of each stage on this machine.
     Bench(BenchArgs),
+    /// Switch every configured light off and blank the panels (for a service's ExecStopPost).
+    OutputsOff(OutputsOffArgs),
     /// List, inspect and verify model files.
     Model(ModelArgs),
 }
@@ -79,6 +81,16 @@ pub struct RunArgs {
     /// Write what the display shows as PNG pictures into DIR
     #[arg(long, value_name = "DIR")]
     pub snapshot: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct OutputsOffArgs {
+    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

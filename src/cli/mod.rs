@@ -16,6 +16,7 @@ mod classify;
 mod eval;
 mod logging;
 mod model;
+mod outputs_off;
 mod run;
 mod style;
 mod vision;
@@ -82,6 +83,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::OutputsOff(args)) => outputs_off::run(args),
         Some(Command::Model(args)) => model::run(&args),
     }
 }

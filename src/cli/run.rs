@@ -35,6 +35,6 @@ pub fn run(args: RunArgs) -> CommandResult {
 }
 
 /// What the machine says it is; empty where there is no device tree (any PC).
-fn device_tree() -> Vec<u8> {
+pub(super) fn device_tree() -> Vec<u8> {
     std::fs::read("/proc/device-tree/compatible").unwrap_or_default()
 }

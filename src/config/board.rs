@@ -11,8 +11,15 @@ use std::path::{Path, PathBuf};
 pub const SYSTEM_FOLDER: &str = "/usr/share/moodlight/boards";
 
 /// The profiles inside the binary.
-const BUILT_IN: &[(&str, &str)] =
-    &[("sim", include_str!("../../board/sim.toml")), ("virt", include_str!("../../board/virt.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("sim", include_str!("../../board/sim.toml")),
+    ("rpi-zero2w", include_str!("../../board/rpi-zero2w.toml")),
+    ("rpi4", include_str!("../../board/rpi4.toml")),
+    ("rpi5", include_str!("../../board/rpi5.toml")),
+    ("jetson-nano", include_str!("../../board/jetson-nano.toml")),
+    ("jetson-orin-nano", include_str!("../../board/jetson-orin-nano.toml")),
+    ("virt", include_str!("../../board/virt.toml")),
+];
 
 /// The profile without any wires.
 pub const SIMULATION: &str = "sim";

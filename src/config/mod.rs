@@ -43,6 +43,7 @@ pub struct Config {
     pub display: DisplaySettings,
     pub pins: Pins,
     pub oled: Option<OledWiring>,
+    pub screen: Option<ScreenSettings>,
     pub watchdog: Option<WatchdogSettings>,
     pub log: LogSettings,
 }
@@ -129,6 +130,21 @@ impl OledWiring {
                 Err(format!("address: expected 0x08 to 0x77, found {a:#04x}; such panels have 0x3c or 0x3d"))
             }
         }
+    }
+}
+
+/// `[screen]`: the full-screen page on HDMI or DSI. Without the table a screen is used where there is one, and its absence
+/// is no fault; with it, a missing display driver is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScreenSettings {
+    /// False leaves the screen to others. Default true.
+    pub enabled: bool,
+}
+
+impl Default for ScreenSettings {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`v4l2`]: cameras, behind `source::FrameSource`.
 //! - [`gpio`]: lines for LEDs, behind `embedded_hal`'s `OutputPin`, and the push button.
+//! - [`oled`], [`screen`]: panels, behind `outputs::display::Panel`.
 //! - [`hotplug`]: a hint that a device came. [`thermal`]: heat and supply voltage.
 //! - [`notify`], [`watchdog`]: systemd and the hardware watchdog, behind `runtime::heartbeat`.
 //!
@@ -11,6 +12,8 @@
 pub mod gpio;
 pub mod hotplug;
 pub mod notify;
+pub mod oled;
+pub mod screen;
 pub mod thermal;
 pub mod v4l2;
 pub mod watchdog;

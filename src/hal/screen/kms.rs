@@ -1,0 +1,326 @@
+//! A screen by the kernel's mode setting: connector → CRTC → two framebuffers that are swapped at the vertical blank.
+//!
+//! Terms. *Connector*: a socket ("HDMI-A-1"), with or without a screen. *Mode*: size and rate that the screen offers.
+//! *CRTC*: what scans a framebuffer out. *Master*: the one process that may change any of this; opening the card first makes
+//! us that, and the kernel's text console stays hidden as long.
+//!
+//! A screen may be absent at start and come later: each flush looks whether the kernel has seen one, at most once a second.
+//! There is no acceleration and no cursor.
+
+use super::{Shadow, put_xrgb};
+use crate::outputs::display::Panel;
+use drm::buffer::{Buffer, DrmFourcc};
+use drm::control::dumbbuffer::DumbBuffer;
+use drm::control::{Device as _, Mode, ModeTypeFlags, PageFlipFlags, connector, crtc, framebuffer};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode as FileMode, OFlags};
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Size of the page while no screen is there that says otherwise.
+const UNKNOWN_SIZE: (usize, usize) = (1280, 720);
+/// The page is drawn by the processor, ten times a second: larger modes only cost time.
+const LARGEST: usize = 1920 * 1080;
+/// How often an absent screen is looked for, and a present one checked.
+const LOOK: Duration = Duration::from_secs(1);
+/// A flip waits for the next vertical blank; no screen takes longer than this.
+const FLIP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// A card with, perhaps, a screen.
+pub struct Kms {
+    card: Card,
+    path: PathBuf,
+    shadow: Shadow,
+    output: Option<Output>,
+    looked: Option<Instant>,
+}
+
+/// What drives the screen that is there.
+struct Output {
+    connector: connector::Handle,
+    crtc: crtc::Handle,
+    mode: Mode,
+    buffers: [(DumbBuffer, framebuffer::Handle); 2],
+    /// The buffer that is not shown.
+    back: usize,
+    is_flipping: bool,
+}
+
+impl Kms {
+    /// Takes the first card that has connectors.
+    ///
+    /// # Errors
+    /// No card, no permission, or another program (X, Wayland) owns the screen.
+    pub fn open() -> Result<Self, String> {
+        let cards = cards();
+        let mut reason = "the kernel has no display driver (/dev/dri/card*)".to_owned();
+        for path in cards {
+            match Self::open_card(&path) {
+                Ok(kms) => return Ok(kms),
+                Err(e) => reason = format!("{}: {e}", path.display()),
+            }
+        }
+        Err(reason)
+    }
+
+    fn open_card(path: &Path) -> Result<Self, String> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = rustix::fs::open(path, flags, FileMode::empty()).map_err(|e| match e {
+            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
+                "no permission: add the user to the group `video` (sudo usermod -aG video $USER) and log in again".to_owned()
+            }
+            e => format!("cannot be opened: {e}"),
+        })?;
+        let card = Card(fd);
+        let resources = card.resource_handles().map_err(|e| format!("it drives no screens ({e})"))?;
+        if resources.connectors().is_empty() {
+            return Err("it has no sockets for screens".into());
+        }
+        let screen = connected(&card, true);
+        let (width, height) = screen.as_ref().and_then(best_mode).map_or(UNKNOWN_SIZE, |m| size_of(&m));
+        let shadow = Shadow::new(width, height);
+        let mut kms = Self { card, path: path.into(), shadow, output: None, looked: None };
+        match screen {
+            Some(screen) => kms.light_up(&screen).map_err(|e| match e.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "another program owns the screen: end the desktop (sudo systemctl isolate multi-user)"
+                        .to_owned()
+                }
+                _ => format!("the mode could not be set: {e}"),
+            })?,
+            None => log::info!("{}: no screen yet; one that is plugged in later is used", path.display()),
+        }
+        Ok(kms)
+    }
+
+    /// Sets the mode nearest to the page's size and shows the page.
+    fn light_up(&mut self, screen: &connector::Info) -> io::Result<()> {
+        self.release();
+        let (width, height) = (self.shadow.width, self.shadow.height);
+        let mode = screen
+            .modes()
+            .iter()
+            .copied()
+            .find(|m| size_of(m) == (width, height))
+            .or_else(|| best_mode(screen))
+            .ok_or_else(|| io::Error::other("the screen offers no mode"))?;
+        let crtc = free_crtc(&self.card, screen)?;
+        let size = (u32::from(mode.size().0), u32::from(mode.size().1));
+        let buffers = [self.card.buffer(size)?, self.card.buffer(size)?];
+        let mut output =
+            Output { connector: screen.handle(), crtc, mode, buffers, back: 0, is_flipping: false };
+        self.card.fill(&mut output, &self.shadow)?;
+        let shown = output.buffers[0].1;
+        self.card.set_crtc(crtc, Some(shown), (0, 0), &[screen.handle()], Some(mode))?;
+        output.back = 1;
+        log::info!("{}: screen {}x{} at {} Hz", self.path.display(), size.0, size.1, mode.vrefresh());
+        self.output = Some(output);
+        Ok(())
+    }
+
+    /// Gives the buffers of the former screen back.
+    fn release(&mut self) {
+        let Some(output) = self.output.take() else { return };
+        for (buffer, frame) in output.buffers {
+            // What fails here was freed by the kernel already; closing the card frees the rest.
+            let _ = self.card.destroy_framebuffer(frame);
+            let _ = self.card.destroy_dumb_buffer(buffer);
+        }
+    }
+
+    /// Notices a screen that came or went.
+    fn look(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        if self.looked.is_some_and(|t| now.duration_since(t) < LOOK) {
+            return Ok(());
+        }
+        self.looked = Some(now);
+        match &self.output {
+            Some(output) => {
+                // Asked without probing: that would read the screen's data sheet each second.
+                let info = self.card.get_connector(output.connector, false)?;
+                if info.state() == connector::State::Disconnected {
+                    log::info!("{}: the screen is gone", self.path.display());
+                    self.release();
+                }
+            }
+            None => {
+                if let Some(screen) = connected(&self.card, true) {
+                    self.light_up(&screen)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) -> io::Result<()> {
+        self.look()?;
+        let Some(output) = &mut self.output else { return Ok(()) };
+        self.card.await_flip(output)?;
+        self.card.fill(output, &self.shadow)?;
+        let next = output.buffers[output.back].1;
+        match self.card.page_flip(output.crtc, next, PageFlipFlags::EVENT, None) {
+            Ok(()) => output.is_flipping = true,
+            // Drivers without flips (and a screen that slept) take the slower way.
+            Err(_) => {
+                self.card.set_crtc(
+                    output.crtc,
+                    Some(next),
+                    (0, 0),
+                    &[output.connector],
+                    Some(output.mode),
+                )?;
+            }
+        }
+        output.back = 1 - output.back;
+        Ok(())
+    }
+}
+
+impl Panel for Kms {
+    fn flush(&mut self) -> Result<(), String> {
+        self.show().map_err(|e| {
+            // Whatever it was, the next look sets the mode anew.
+            self.release();
+            self.looked = None;
+            format!("the screen could not be drawn: {e}")
+        })
+    }
+
+    fn describe(&self) -> String {
+        match &self.output {
+            Some(o) => format!("screen {}x{} on {}", o.mode.size().0, o.mode.size().1, self.path.display()),
+            None => format!("no screen on {}", self.path.display()),
+        }
+    }
+}
+
+impl Drop for Kms {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl OriginDimensions for Kms {
+    fn size(&self) -> Size {
+        self.shadow.size()
+    }
+}
+
+impl DrawTarget for Kms {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<T: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: T) -> Result<(), Infallible> {
+        self.shadow.draw_iter(pixels)
+    }
+
+    fn fill_solid(
+        &mut self,
+        area: &embedded_graphics::primitives::Rectangle,
+        color: Rgb888,
+    ) -> Result<(), Infallible> {
+        self.shadow.fill_solid(area, color)
+    }
+}
+
+/// The card's file.
+#[derive(Debug)]
+struct Card(OwnedFd);
+
+impl AsFd for Card {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl drm::Device for Card {}
+impl drm::control::Device for Card {}
+
+impl Card {
+    fn buffer(&self, size: (u32, u32)) -> io::Result<(DumbBuffer, framebuffer::Handle)> {
+        let buffer = self.create_dumb_buffer(size, DrmFourcc::Xrgb8888, 32)?;
+        let frame = self.add_framebuffer(&buffer, 24, 32)?;
+        Ok((buffer, frame))
+    }
+
+    /// Copies the page into the buffer that is not shown.
+    fn fill(&self, output: &mut Output, shadow: &Shadow) -> io::Result<()> {
+        let buffer = &mut output.buffers[output.back].0;
+        let (width, height) = buffer.size();
+        let stride = buffer.pitch() as usize;
+        let mut memory = self.map_dumb_buffer(buffer)?;
+        shadow.copy_to(memory.as_mut(), (width as usize, height as usize), stride, 4, put_xrgb);
+        Ok(())
+    }
+
+    /// Waits until the last flip is done: only then is the other buffer ours.
+    fn await_flip(&self, output: &mut Output) -> io::Result<()> {
+        if output.is_flipping {
+            output.is_flipping = false;
+            // A flip that never ends (a screen pulled out) must not hold the lights up.
+            if rustix::event::poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&FLIP)).is_ok_and(|n| n > 0)
+            {
+                self.receive_events()?.for_each(drop);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first connector with a screen. `probe` asks the screen itself, which takes up to a tenth of a second.
+fn connected(card: &Card, probe: bool) -> Option<connector::Info> {
+    let resources = card.resource_handles().ok()?;
+    resources
+        .connectors()
+        .iter()
+        .filter_map(|handle| card.get_connector(*handle, probe).ok())
+        .find(|c| c.state() == connector::State::Connected && !c.modes().is_empty())
+}
+
+/// A CRTC that the connector's encoders can use: the one in use, else the first possible.
+fn free_crtc(card: &Card, screen: &connector::Info) -> io::Result<crtc::Handle> {
+    let resources = card.resource_handles()?;
+    let current = screen.current_encoder().and_then(|e| card.get_encoder(e).ok()?.crtc());
+    let possible = || {
+        screen.encoders().iter().find_map(|e| {
+            let filter = card.get_encoder(*e).ok()?.possible_crtcs();
+            resources.filter_crtcs(filter).into_iter().next()
+        })
+    };
+    current.or_else(possible).ok_or_else(|| io::Error::other("no CRTC is free for this socket"))
+}
+
+/// The screen's own mode if it isn't too large, else the largest that isn't.
+fn best_mode(screen: &connector::Info) -> Option<Mode> {
+    let fits = |m: &&Mode| area(m) <= LARGEST;
+    let own = screen.modes().iter().filter(fits).find(|m| m.mode_type().contains(ModeTypeFlags::PREFERRED));
+    own.or_else(|| screen.modes().iter().filter(fits).max_by_key(|m| (area(m), m.vrefresh())))
+        .or(screen.modes().first())
+        .copied()
+}
+
+fn size_of(mode: &Mode) -> (usize, usize) {
+    (usize::from(mode.size().0), usize::from(mode.size().1))
+}
+
+fn area(mode: &Mode) -> usize {
+    size_of(mode).0 * size_of(mode).1
+}
+
+fn cards() -> Vec<PathBuf> {
+    let mut cards: Vec<PathBuf> = std::fs::read_dir("/dev/dri")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|e| e.file_name().to_string_lossy().starts_with("card"))
+        .map(|e| e.path())
+        .collect();
+    cards.sort();
+    cards
+}
