@@ -75,7 +75,7 @@ impl Pipeline {
     pub fn step<'a>(&'a mut self, frame: &'a Frame, now: Timestamp) -> Result<Report<'a>, PipelineError> {
         let Parts { luma, detector, tracker, classifier, temperature, decision, max_faces } = &mut self.parts;
         let picture = luma.decode(frame)?;
-        detector.detect(picture, &mut self.detections)?;
+        detector.follow(picture, now, &self.tracks, &mut self.detections)?;
         tracker.update(&self.detections, now, &mut self.tracks);
 
         self.faces.clear();

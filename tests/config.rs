@@ -81,7 +81,7 @@ fn the_example_lists_every_key() {
 #[case::hysteresis("[decision]\nhysteresis = -0.1", "decision.hysteresis: expected a number from 0 to 1")]
 #[case::dwell("[decision]\ndwell_ms = 99999999", "decision.dwell_ms: expected 0 to 60000 ms")]
 #[case::negative_time("[decision]\nhold_ms = -1", "my.toml:2:11: invalid value: integer `-1`")]
-#[case::detector("[detector]\nmin_score = 2", "detector.min_score is 2, expected 0.01 to 1")]
+#[case::detector("[detector]\nmin_score = 2", "detector.min_score is 2, expected 0.35 to 1")]
 #[case::tracker("[tracker]\nreach = 0.5", "tracker.reach is 0.5, expected 1 to 5")]
 #[case::display("[display]\nbrightness = 0", "display.brightness: expected 1 to 100 percent, found 0")]
 #[case::language("[display]\nlanguage = \"fr\"", "unknown value `fr`; did you mean")]

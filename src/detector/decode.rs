@@ -23,7 +23,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    pub const fn len(&self) -> usize {
+    #[cfg(test)]
+    const fn len(&self) -> usize {
         self.columns * self.rows * self.anchors
     }
 

@@ -1,7 +1,7 @@
 //! Finding faces, and knowing which face is whose from frame to frame.
 //!
 //! ```text
-//! GrayView → letterbox → network (tract) → decode → nms → Detection → tracker → Track
+//! GrayView → window → network (tract) → decode → nms → Detection → tracker → Track
 //!                                                              └→ crop: detector box → FER-2013 crop
 //! ```
 //!
@@ -10,12 +10,12 @@
 pub mod blazeface;
 pub mod crop;
 mod decode;
-mod letterbox;
 mod network;
 mod nms;
 pub mod tracker;
+mod window;
 
-use crate::frame::{GrayView, Rect};
+use crate::frame::{GrayView, Rect, Timestamp};
 
 /// One face as the detector sees it, in pixels of the picture it was given.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,20 @@ pub struct Detection {
 /// Finds all faces of a gray picture. `found` is cleared, then filled, best score first.
 pub trait FaceDetector: Send {
     fn detect(&mut self, picture: GrayView<'_>, found: &mut Vec<Detection>) -> Result<(), DetectorError>;
+
+    /// The same for one picture of a moving one, at `now`, where `tracks` are the faces of the picture before. A
+    /// detector may use them to look only where faces are, as long as new ones are still found soon; without an own
+    /// way it looks everywhere.
+    fn follow(
+        &mut self,
+        picture: GrayView<'_>,
+        now: Timestamp,
+        tracks: &[Track],
+        found: &mut Vec<Detection>,
+    ) -> Result<(), DetectorError> {
+        let _ = (now, tracks);
+        self.detect(picture, found)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
