@@ -9,8 +9,7 @@ the box's. The medians are the constants.
     pip install onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 numpy
     python3 tests/calibration/crop.py FER_FOLDER [PICTURES]     # FER_FOLDER holds train/<class>/*.jpg
 
-Measured on 1,000 pictures in 2026-11 (median, and mean distance from it):
-    see the head of src/detector/crop.rs
+What it printed for 200 pictures is in the head of src/detector/crop.rs.
 """
 
 import random
