@@ -135,11 +135,13 @@ impl ConvSpec {
         Ok(())
     }
 
-    /// Bias for sums over raw `x` instead of `x − x_zp`, where padding is filled with `x_zp`.
-    pub fn raw_bias(&self) -> Vec<i32> {
+    /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`.
+    pub fn bias_at(&self, offset: i32) -> Vec<i32> {
         let rows = self.weights.as_i8().chunks_exact(self.geometry.depth());
         rows.zip(&self.bias)
-            .map(|(row, &bias)| bias - i32::from(self.x_zp) * row.iter().map(|&w| i32::from(w)).sum::<i32>())
+            .map(|(row, &b)| {
+                b + (offset - i32::from(self.x_zp)) * row.iter().map(|&w| i32::from(w)).sum::<i32>()
+            })
             .collect()
     }
 

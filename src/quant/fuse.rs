@@ -20,7 +20,7 @@ pub fn fuse(model: &mut TypedModel, kernel: &'static dyn Kernel, pool: &Arc<Pool
         if done.contains(&id) {
             continue;
         }
-        let Some(run) = Nodes::starting_at(model, id)? else { continue };
+        let Some(run) = Nodes::starting_at(model, id, kernel)? else { continue };
         done.extend(run.ids());
         let chain = run.pack(model, kernel, pool)?;
         let mut patch = TypedModelPatch::new("int8 chain");
@@ -44,16 +44,16 @@ struct Nodes {
 
 impl Nodes {
     /// The longest chain whose first node is `id`, if any.
-    fn starting_at(model: &TypedModel, id: usize) -> TractResult<Option<Self>> {
+    fn starting_at(model: &TypedModel, id: usize, kernel: &dyn Kernel) -> TractResult<Option<Self>> {
         let quantise = quantise_parameters(&*model.node(id).op).map(|_| id);
         let mut steps = Vec::new();
         let mut last = id;
         let mut next = if quantise.is_some() { only_reader(model, id) } else { Some(id) };
         while let Some(conv) = next {
-            let Some((method, input)) = method(model, conv)? else { break };
+            let Some((method, input)) = method(model, conv, kernel)? else { break };
             let pool = match method {
-                Method::Winograd(_) => only_reader(model, conv).filter(|&pool| is_pool(model, pool)),
-                _ => None,
+                Method::Dense => None,
+                _ => only_reader(model, conv).filter(|&pool| is_pool(model, pool)),
             };
             last = pool.unwrap_or(conv);
             steps.push((conv, method, input, pool));
@@ -82,12 +82,12 @@ impl Nodes {
     }
 }
 
-fn method(model: &TypedModel, id: usize) -> TractResult<Option<(Method, [usize; 2])>> {
+fn method(model: &TypedModel, id: usize, kernel: &dyn Kernel) -> TractResult<Option<(Method, [usize; 2])>> {
     let node = model.node(id);
     let Some(conv) = node.op_as::<QConv>() else { return Ok(None) };
     let x = &model.outlet_fact(node.inputs[0])?.shape;
     let input = [x[2].to_usize()?, x[3].to_usize()?];
-    Ok(Method::choose(&conv.spec, input).map(|method| (method, input)))
+    Ok(Method::choose(&conv.spec, input, kernel).map(|method| (method, input)))
 }
 
 /// The node that alone reads the output of `id`, which must not be an output of the model.
@@ -116,6 +116,12 @@ fn is_pool(model: &TypedModel, id: usize) -> bool {
     };
     pool.with_index_outputs.is_none()
         && spec.data_format == DataFormat::NCHW
+        && model.node(id).outputs[0]
+            .fact
+            .shape
+            .iter()
+            .skip(2)
+            .all(|side| side.to_i64().is_ok_and(|side| side > 0))
         && spec.kernel_shape[..] == [2, 2]
         && spec.strides().as_ref() == [2, 2]
         && spec.dilations().as_ref() == [1, 1]

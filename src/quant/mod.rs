@@ -18,4 +18,6 @@ pub mod packed;
 pub mod plan;
 pub mod pool;
 pub mod run;
+#[cfg(test)]
+mod run_tests;
 pub mod winograd;

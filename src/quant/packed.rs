@@ -18,6 +18,8 @@ pub enum Method {
     Winograd(Form),
     /// Every output pixel's inputs gathered into a row, then a matrix product.
     Gather,
+    /// The same on bytes less 128, for CPUs with 8-bit dot products.
+    Gather8,
     /// One output pixel: a stream over the weights.
     Dense,
 }
@@ -28,12 +30,13 @@ impl Method {
             Method::Winograd(Form::F4) => "winograd 4×4",
             Method::Winograd(Form::F2) => "winograd 2×2",
             Method::Gather => "gather",
+            Method::Gather8 => "gather 8-bit",
             Method::Dense => "dense",
         }
     }
 
     /// The cheapest method for a picture of `[height, width]`; `None` for what only the reference computes (groups).
-    pub fn choose(spec: &ConvSpec, input: [usize; 2]) -> Option<Method> {
+    pub fn choose(spec: &ConvSpec, input: [usize; 2], kernel: &dyn Kernel) -> Option<Method> {
         let g = &spec.geometry;
         let [h, w] = g.output(input)?;
         if g.groups != 1 {
@@ -41,6 +44,9 @@ impl Method {
         }
         if [h, w] == [1, 1] && g.kernel == input && g.pads == [0; 4] && g.dilations == [1, 1] {
             return Some(Method::Dense);
+        }
+        if kernel.eight_bit() {
+            return Some(Method::Gather8);
         }
         if !g.is_plain_3x3() || g.in_channels < LANES {
             return Some(Method::Gather);
@@ -112,6 +118,8 @@ pub struct Packed {
     pub x_zp: u8,
     pub y_zp: u8,
     pub macs: u64,
+    /// Whether inputs are read as bytes less 128.
+    pub bytes: bool,
     /// Per block.
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
@@ -134,15 +142,18 @@ impl Packed {
         let depth = match method {
             Method::Winograd(_) => layout.pixel,
             Method::Gather => g.depth().next_multiple_of(8),
+            Method::Gather8 => g.depth().next_multiple_of(16),
             Method::Dense => g.depth().next_multiple_of(DENSE_STEP),
         };
         let blocks = g.out_channels.div_ceil(BLOCK);
         let weights = match method {
             Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
             Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
+            Method::Gather8 => pack_gather8(spec, depth, blocks)?,
             Method::Dense => pack_dense(spec, depth)?,
         };
-        let bias = if method == Method::Dense { spec.bias.clone() } else { spec.raw_bias() };
+        let bytes = method == Method::Gather8 || (method == Method::Dense && kernel.eight_bit());
+        let bias = spec.bias_at(if bytes { 128 } else { 0 });
         let packed = Self {
             name: spec.name.clone(),
             method,
@@ -156,6 +167,7 @@ impl Packed {
             x_zp: spec.x_zp,
             y_zp: spec.y_zp,
             macs: spec.macs(input),
+            bytes,
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
             weights,
@@ -171,10 +183,21 @@ impl Packed {
         &self.weights.as_i16()[(block * points + point) * size..][..size]
     }
 
+    /// Gather on bytes: one block's weights.
+    pub fn point8(&self, block: usize) -> &[i8] {
+        let size = self.depth * BLOCK;
+        &self.weights.as_i8()[block * size..][..size]
+    }
+
     /// Dense: one block of [`DENSE_ROWS`] rows.
     pub fn rows(&self, block: usize) -> &[i8] {
         let size = self.depth * DENSE_ROWS;
         &self.weights.as_i8()[block * size..][..size]
+    }
+
+    /// The output before pooling, without borders.
+    pub fn plain_output(&self) -> Layout {
+        Layout::plain(self.out_channels, self.output[0], self.output[1])
     }
 
     pub fn weight_bytes(&self) -> usize {
@@ -192,7 +215,8 @@ fn layout(
     let g = &spec.geometry;
     let [top, left, bottom, right] = g.pads;
     let plain = Layout::plain(g.in_channels, input[0], input[1]);
-    let pixel = if whole_blocks || method != Method::Gather { plain.pixel } else { g.in_channels };
+    let gathers = matches!(method, Method::Gather | Method::Gather8);
+    let pixel = if whole_blocks || !gathers { plain.pixel } else { g.in_channels };
     let [rows, columns] = match method {
         Method::Winograd(form) => output.map(|side| side.next_multiple_of(form.tile()) + 2),
         _ => [input[0] + top + bottom, input[1] + left + right],
@@ -256,6 +280,23 @@ fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel
                 lanes[l] = i16::from(w[((block * BLOCK + l) * channels + c) * taps + tap]);
             }
             put(u, tap * channels + c, &lanes, kernel.pairs());
+        }
+    }
+    Ok(pages)
+}
+
+/// `[block][depth/4][channel][4]`; depth as in [`pack_gather`].
+fn pack_gather8(spec: &ConvSpec, depth: usize, blocks: usize) -> std::io::Result<Pages> {
+    let g = &spec.geometry;
+    let (taps, channels, w) = (g.kernel[0] * g.kernel[1], g.in_channels, spec.weights.as_i8());
+    let mut pages = Pages::new(blocks * depth * BLOCK)?;
+    for (o, row) in w.chunks_exact(g.depth()).enumerate() {
+        let u = &mut pages.as_i8_mut()[o / BLOCK * depth * BLOCK..][..depth * BLOCK];
+        for (c, kernel) in row.chunks_exact(taps).enumerate() {
+            for (tap, &value) in kernel.iter().enumerate() {
+                let d = tap * channels + c;
+                u[(d / 4 * BLOCK + o % BLOCK) * 4 + d % 4] = value;
+            }
         }
     }
     Ok(pages)

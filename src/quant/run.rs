@@ -33,6 +33,11 @@ impl Step {
     pub fn output(&self) -> [usize; 2] {
         if self.pool.is_some() { self.conv.output.map(|side| side / 2) } else { self.conv.output }
     }
+
+    /// Whether the pool is a pass of its own.
+    fn pools_apart(&self) -> bool {
+        self.pool.is_some() && !matches!(self.conv.method, Method::Winograd(_))
+    }
 }
 
 /// Steps, and what runs them.
@@ -110,8 +115,11 @@ pub struct Buffers {
     faces: usize,
     /// Input of each step, then the output of the last; borders hold the reader's zero point and are never written.
     pictures: Vec<Vec<u8>>,
-    /// Dense layers' input as i16, face after face.
+    /// Dense layers' input, face after face: raw values, or bytes less 128.
     flat: Vec<i16>,
+    flat8: Vec<i8>,
+    /// A picture before its pool, where the pool isn't part of the convolution.
+    unpooled: Vec<u8>,
     scratch: Vec<Cell>,
 }
 
@@ -119,6 +127,7 @@ pub struct Buffers {
 #[derive(Debug, Default)]
 struct Scratch {
     v: Vec<i16>,
+    v8: Vec<i8>,
     m: Vec<i32>,
 }
 
@@ -152,21 +161,21 @@ impl Buffers {
                 None => vec![0; faces * output_layout(steps, i - 1).size()],
             })
             .collect();
-        let dense = steps.iter().filter(|s| s.conv.method == Method::Dense).map(|s| s.conv.depth).max();
-        self.flat = vec![0; faces * dense.unwrap_or(0)];
-        let (mut v, mut m) = (0, 0);
-        for step in steps.iter() {
-            let (rows, points) = match step.conv.method {
-                Method::Winograd(form) => (Cut::new(&step.conv, form, faces).per_chunk, form.points()),
-                Method::Gather => (GATHER_PIXELS, 1),
-                Method::Dense => (0, 0),
-            };
-            v = v.max(rows * points * step.conv.depth);
-            m = m.max(rows * points * BLOCK);
-        }
-        self.scratch = (0..chain.pool.threads())
-            .map(|_| Cell(UnsafeCell::new(Scratch { v: vec![0; v], m: vec![0; m] })))
-            .collect();
+        let most = |size: &dyn Fn(&Step) -> usize| steps.iter().map(size).max().unwrap_or(0);
+        let flat = most(&|s| if s.conv.method == Method::Dense { faces * s.conv.depth } else { 0 });
+        (self.flat, self.flat8) = (vec![0; flat], vec![0; flat]);
+        self.unpooled =
+            vec![0; most(&|s| if s.pools_apart() { faces * s.conv.plain_output().size() } else { 0 })];
+        let rows = |s: &Step| match s.conv.method {
+            Method::Winograd(form) => Cut::new(&s.conv, form, faces).per_chunk * form.points(),
+            Method::Gather | Method::Gather8 => gather_pixels(&s.conv),
+            Method::Dense => 0,
+        };
+        let v = most(&|s| if s.conv.bytes { 0 } else { rows(s) * s.conv.depth });
+        let v8 = most(&|s| if s.conv.bytes { rows(s) * s.conv.depth } else { 0 });
+        let m = most(&|s| rows(s) * BLOCK);
+        let scratch = || Scratch { v: vec![0; v], v8: vec![0; v8], m: vec![0; m] };
+        self.scratch = (0..chain.pool.threads()).map(|_| Cell(UnsafeCell::new(scratch()))).collect();
     }
 
     fn step(&mut self, chain: &Steps, index: usize, faces: usize) {
@@ -174,39 +183,80 @@ impl Buffers {
         if conv.method == Method::Dense {
             self.flatten(conv, index, faces);
         }
+        let step = &chain.steps[index];
         let (before, after) = self.pictures.split_at_mut(index + 1);
+        let layout = output_layout(&chain.steps, index);
+        let apart = step.pools_apart();
         let run = Run {
             chain,
             conv,
-            pooled: chain.steps[index].pool.is_some(),
+            pooled: step.pool.is_some() && !apart,
             faces,
             input: &before[index],
-            output: after[0].as_mut_ptr(),
-            layout: output_layout(&chain.steps, index),
-            size: chain.steps[index].output(),
+            output: if apart { self.unpooled.as_mut_ptr() } else { after[0].as_mut_ptr() },
+            layout: if apart { conv.plain_output() } else { layout },
+            size: if apart { conv.output } else { step.output() },
             scratch: &self.scratch,
             flat: &self.flat,
+            flat8: &self.flat8,
         };
         match conv.method {
             Method::Winograd(form) => run.winograd(form),
-            Method::Gather => run.gather(),
+            Method::Gather | Method::Gather8 => run.gather(),
             Method::Dense => run.dense(),
+        }
+        if apart {
+            pool_apart(&self.unpooled, &conv.plain_output(), &mut after[0], &layout, step.output(), faces);
         }
     }
 
-    /// A dense layer's input in the order of its weights (planar), less its zero point.
+    /// A dense layer's input in the order of its weights (planar).
     fn flatten(&mut self, conv: &Packed, index: usize, faces: usize) {
         let l = &conv.layout;
         for face in 0..faces {
             let picture = &self.pictures[index][face * l.size()..][..l.size()];
-            let flat = &mut self.flat[face * conv.depth..][..conv.depth];
             let pixels = l.height * l.width;
-            for (p, pixel) in picture.chunks_exact(l.pixel).enumerate() {
-                for (c, &v) in pixel[..l.channels].iter().enumerate() {
-                    flat[c * pixels + p] = i16::from(v) - i16::from(conv.x_zp);
-                }
+            let each = picture.chunks_exact(l.pixel).enumerate().flat_map(|(p, pixel)| {
+                pixel[..l.channels].iter().enumerate().map(move |(c, &v)| (c * pixels + p, v))
+            });
+            if conv.bytes {
+                let flat = &mut self.flat8[face * conv.depth..][..conv.depth];
+                each.for_each(|(at, v)| flat[at] = (v ^ 0x80) as i8);
+            } else {
+                let flat = &mut self.flat[face * conv.depth..][..conv.depth];
+                each.for_each(|(at, v)| flat[at] = i16::from(v));
             }
-            flat[l.channels * pixels..].fill(0);
+        }
+    }
+}
+
+/// Pixels that are gathered at once.
+fn gather_pixels(conv: &Packed) -> usize {
+    let bytes = conv.depth * if conv.bytes { 1 } else { 2 };
+    (V_BYTES / bytes).clamp(8, GATHER_PIXELS).min(conv.output[0] * conv.output[1])
+}
+
+/// The largest of each 2×2, from a plain picture into the interior of a bordered one.
+fn pool_apart(
+    from: &[u8],
+    plain: &Layout,
+    to: &mut [u8],
+    layout: &Layout,
+    [high, wide]: [usize; 2],
+    faces: usize,
+) {
+    let row = plain.row();
+    for face in 0..faces {
+        for (y, x) in (0..high).flat_map(|y| (0..wide).map(move |x| (y, x))) {
+            let a = face * plain.size() + 2 * y * row + 2 * x * plain.pixel;
+            let at = face * layout.size() + layout.origin() + y * layout.row() + x * layout.pixel;
+            let top = from[a..][..2 * plain.pixel].split_at(plain.pixel);
+            let bottom = from[a + row..][..2 * plain.pixel].split_at(plain.pixel);
+            let out = to[at..][..plain.pixel].iter_mut();
+            for (out, ((a, b), (c, d))) in out.zip(top.0.iter().zip(top.1).zip(bottom.0.iter().zip(bottom.1)))
+            {
+                *out = *a.max(b).max(c.max(d));
+            }
         }
     }
 }
@@ -224,6 +274,7 @@ struct Run<'a> {
     size: [usize; 2],
     scratch: &'a [Cell],
     flat: &'a [i16],
+    flat8: &'a [i8],
 }
 
 // SAFETY: `output` is written at disjoint places by different items.
@@ -336,51 +387,72 @@ impl Run<'_> {
 
     fn gather(&self) {
         let pixels = self.conv.output[0] * self.conv.output[1];
-        let chunks = pixels.div_ceil(GATHER_PIXELS);
+        let at_once = gather_pixels(self.conv);
+        let chunks = pixels.div_ceil(at_once);
         let parts = self.parts(self.faces * chunks);
         self.chain.pool.run(self.faces * chunks * parts, &|worker, item| {
-            let (face, first) = (item / parts / chunks, item / parts % chunks * GATHER_PIXELS);
-            let pixels = first..(first + GATHER_PIXELS).min(pixels);
+            let (face, first) = (item / parts / chunks, item / parts % chunks * at_once);
+            let pixels = first..(first + at_once).min(pixels);
             self.pixels(face, pixels, self.blocks_of(item % parts, parts), self.scratch(worker));
         });
     }
 
     fn pixels(&self, face: usize, pixels: Range<usize>, blocks: Range<usize>, scratch: &mut Scratch) {
-        let (conv, kernel, count, wide) = (self.conv, self.chain.kernel, pixels.len(), self.conv.output[1]);
-        for (row, pixel) in scratch.v.chunks_exact_mut(conv.depth).zip(pixels.clone()) {
-            self.gather_pixel(face, [pixel / wide, pixel % wide], row);
+        let (conv, kernel, count) = (self.conv, self.chain.kernel, pixels.len());
+        if conv.bytes {
+            self.gather_pixels(face, pixels.clone(), &mut scratch.v8, |v| (v ^ 0x80) as i8);
+        } else {
+            self.gather_pixels(face, pixels.clone(), &mut scratch.v, i16::from);
         }
         for block in blocks {
             let m = &mut scratch.m[..count * BLOCK];
-            kernel.multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
-            let sink = self.sink(face, block);
-            // Rows of the output: between them lies a border.
-            let mut pixel = pixels.start;
-            while pixel < pixels.end {
-                let (y, x) = (pixel / wide, pixel % wide);
-                let run = (wide - x).min(pixels.end - pixel);
-                let m = &m[(pixel - pixels.start) * BLOCK..];
-                // SAFETY: as in `tiles`.
-                unsafe {
-                    let out = sink.data.add(y * sink.row + x * sink.pixel);
-                    kernel.store(m, run, self.requantise(block), out, sink.pixel);
-                }
-                pixel += run;
+            if conv.bytes {
+                kernel.multiply8(&scratch.v8, conv.point8(block), count, conv.depth, m);
+            } else {
+                kernel.multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
             }
+            self.store_pixels(face, pixels.clone(), block, m);
         }
     }
 
-    fn gather_pixel(&self, face: usize, [y, x]: [usize; 2], row: &mut [i16]) {
+    /// Requantises `m` row by row of the output: between them lies a border.
+    fn store_pixels(&self, face: usize, pixels: Range<usize>, block: usize, m: &[i32]) {
+        let (sink, wide) = (self.sink(face, block), self.conv.output[1]);
+        let mut pixel = pixels.start;
+        while pixel < pixels.end {
+            let (y, x) = (pixel / wide, pixel % wide);
+            let run = (wide - x).min(pixels.end - pixel);
+            let m = &m[(pixel - pixels.start) * BLOCK..];
+            // SAFETY: as in `tiles`.
+            unsafe {
+                let out = sink.data.add(y * sink.row + x * sink.pixel);
+                self.chain.kernel.store(m, run, self.requantise(block), out, sink.pixel);
+            }
+            pixel += run;
+        }
+    }
+
+    /// One row of `v` per pixel: its inputs, tap by tap. What lies beyond the last tap meets zero weights.
+    fn gather_pixels<T: Copy>(
+        &self,
+        face: usize,
+        pixels: Range<usize>,
+        v: &mut [T],
+        convert: impl Fn(u8) -> T,
+    ) {
         let (conv, l) = (self.conv, &self.conv.layout);
         let picture = &self.input[face * l.size()..][..l.size()];
-        let mut taps = row.chunks_exact_mut(l.channels);
-        for ky in 0..conv.kernel_size[0] {
-            let line = (y * conv.strides[0] + ky * conv.dilations[0]) * l.columns;
-            for kx in 0..conv.kernel_size[1] {
-                let at = (line + x * conv.strides[1] + kx * conv.dilations[1]) * l.pixel;
-                if let Some(to) = taps.next() {
-                    for (to, &from) in to.iter_mut().zip(&picture[at..][..l.channels]) {
-                        *to = i16::from(from);
+        for (row, pixel) in v.chunks_exact_mut(conv.depth).zip(pixels) {
+            let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
+            let mut taps = row.chunks_exact_mut(l.channels);
+            for ky in 0..conv.kernel_size[0] {
+                let line = (y * conv.strides[0] + ky * conv.dilations[0]) * l.columns;
+                for kx in 0..conv.kernel_size[1] {
+                    let at = (line + x * conv.strides[1] + kx * conv.dilations[1]) * l.pixel;
+                    if let Some(to) = taps.next() {
+                        for (to, &from) in to.iter_mut().zip(&picture[at..][..l.channels]) {
+                            *to = convert(from);
+                        }
                     }
                 }
             }
@@ -402,8 +474,13 @@ impl Run<'_> {
         let mut sums = [[0i32; DENSE_ROWS]; FACES];
         for first in (0..self.faces).step_by(FACES) {
             let count = FACES.min(self.faces - first);
-            self.chain.kernel.dense(conv.rows(block), &self.flat[first * depth..], depth, &mut sums[..count]);
-            for (face, sums) in sums[..count].iter().enumerate() {
+            let (kernel, rows, sums) = (self.chain.kernel, conv.rows(block), &mut sums[..count]);
+            if conv.bytes {
+                kernel.dense8(rows, &self.flat8[first * depth..], depth, sums);
+            } else {
+                kernel.dense(rows, &self.flat[first * depth..], depth, sums);
+            }
+            for (face, sums) in sums.iter().enumerate() {
                 let rows = DENSE_ROWS.min(conv.out_channels - block * DENSE_ROWS);
                 for (r, &sum) in sums[..rows].iter().enumerate() {
                     let c = block * DENSE_ROWS + r;

@@ -110,3 +110,38 @@ pub fn dense(w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
         *sums = acc.map(|lanes| lanes.iter().fold(0, |a: i32, &b| a.wrapping_add(b)));
     }
 }
+
+/// [`super::Kernel::multiply8`] in plain loops.
+#[inline(always)]
+pub fn multiply8(v: &[i8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
+    let fours = u[..depth * BLOCK].as_chunks::<{ 4 * BLOCK }>().0;
+    for (line, sums) in v.chunks_exact(depth).zip(m.as_chunks_mut::<BLOCK>().0).take(rows) {
+        let mut acc = [0i32; BLOCK];
+        for (x, w) in line.as_chunks::<4>().0.iter().zip(fours) {
+            for l in 0..BLOCK {
+                for i in 0..4 {
+                    acc[l] = acc[l].wrapping_add(i32::from(x[i]) * i32::from(w[4 * l + i]));
+                }
+            }
+        }
+        *sums = acc;
+    }
+}
+
+/// [`super::Kernel::dense8`] in plain loops.
+#[inline(always)]
+pub fn dense8(w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
+    for (face, sums) in out.iter_mut().enumerate() {
+        let x = &x[face * depth..][..depth];
+        let mut acc = [[0i32; DENSE_STEP]; DENSE_ROWS];
+        for (w, x) in w.as_chunks::<{ DENSE_ROWS * DENSE_STEP }>().0.iter().zip(x.as_chunks::<DENSE_STEP>().0)
+        {
+            for r in 0..DENSE_ROWS {
+                for l in 0..DENSE_STEP {
+                    acc[r][l] = acc[r][l].wrapping_add(i32::from(w[r * DENSE_STEP + l]) * i32::from(x[l]));
+                }
+            }
+        }
+        *sums = acc.map(|lanes| lanes.iter().fold(0, |a: i32, &b| a.wrapping_add(b)));
+    }
+}

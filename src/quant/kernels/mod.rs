@@ -7,7 +7,11 @@ use super::winograd::Form;
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
+#[cfg(target_arch = "aarch64")]
+pub mod dotprod;
 pub mod generic;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
 pub mod portable;
 
 /// Output channels of one packed block.
@@ -66,6 +70,16 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// Whether sums over gathered bytes are faster here than Winograd's over i16.
+    fn eight_bit(&self) -> bool {
+        false
+    }
+
+    /// As [`Kernel::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`.
+    fn multiply8(&self, v: &[i8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
+        generic::multiply8(v, u, rows, depth, m);
+    }
+
     /// Transforms one tile's products back, requantises and stores it at tile `(ty, tx)`.
     ///
     /// # Safety
@@ -89,6 +103,11 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// `out[face][row] = Σ w[row][depth]·x[face][depth]` for one block of [`DENSE_ROWS`] rows, packed
     /// `[depth/16][row][16]`, and up to [`FACES`] faces whose `x` lie `depth` apart.
     fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]);
+
+    /// As [`Kernel::dense`] on bytes.
+    fn dense8(&self, w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
+        generic::dense8(w, x, depth, out);
+    }
 }
 
 /// Faces that a dense layer handles in one pass over its weights.
@@ -100,6 +119,13 @@ pub fn available() -> Vec<&'static dyn Kernel> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         all.push(&avx2::Avx2);
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            all.push(&dotprod::DotProd);
+        }
+        all.push(&neon::Neon);
     }
     all.push(&portable::Portable);
     all
