@@ -1,7 +1,10 @@
-"""Fits the temperature that makes scores mean what they say, on one half of validation, and reports it on the other.
+"""Fits the temperature that makes scores mean what they say, on one half of validation, and judges it on the other.
 
 Terms: *temperature* T divides the logits before the softmax; *ECE* is the expected calibration error over 15 equal bins
 of the top score: the mean distance between score and share of right answers. T changes no decision, only the scores.
+
+Each half is fitted and the other judged; the temperature is adopted only if the mean ECE of the judged halves falls,
+else it stays 1. (Label smoothing in training already does most of a temperature's work.)
 
 Reads what `evaluate.py --keep` stored. Writes the last line as JSON (for manifest.py and card.py) and, with --plot, a
 reliability diagram as SVG. The cost table tells what a threshold on the top score buys: how often the light would stay
@@ -69,8 +72,22 @@ def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order[: len(order) // 2], order[len(order) // 2 :]
 
 
+def judged(logits: np.ndarray, labels: np.ndarray) -> dict:
+    """Fits each half, judges the other; costs and bins are those of all faces, with the adopted temperature."""
+    first, second = halves(labels)
+    folds = []
+    for fitted, other in ((first, second), (second, first)):
+        t, here = fit(logits[fitted], labels[fitted]), (logits[other], labels[other])
+        folds.append({"fitted": t, "ece_before": ece(*here, 1.0), "ece_after": ece(*here, t),
+                      "nll_before": nll(*here, 1.0), "nll_after": nll(*here, t)})
+    mean = lambda key: float(np.mean([f[key] for f in folds]))
+    adopted = mean("fitted") if mean("ece_after") < mean("ece_before") else 1.0
+    return {"temperature": adopted, "folds": folds, "costs": costs(logits, labels, adopted),
+            "bins_before": reliability(logits, labels, 1.0), "bins_after": reliability(logits, labels, mean("fitted"))}
+
+
 def plot(result: dict, path: Path) -> None:
-    """Reliability of the reported half, before (hollow) and after (filled), as a small SVG."""
+    """Reliability at temperature 1 (hollow) and at the fitted one (filled), as a small SVG."""
     side, panels = 260, []
     for i, precision in enumerate(("f32", "int8")):
         dots = []
@@ -92,15 +109,7 @@ def main() -> None:
     args.add_argument("--plot", type=Path)
     args = args.parse_args()
     kept = np.load(args.kept)
-    fitted, reported = halves(kept["labels"])
-    result = {}
-    for precision in ("f32", "int8"):
-        logits, labels = kept[precision], kept["labels"]
-        t = fit(logits[fitted], labels[fitted])
-        here = logits[reported], labels[reported]
-        result[precision] = {"temperature": t, "ece_before": ece(*here, 1.0), "ece_after": ece(*here, t),
-                             "nll_before": nll(*here, 1.0), "nll_after": nll(*here, t), "costs": costs(*here, t),
-                             "bins_before": reliability(*here, 1.0), "bins_after": reliability(*here, t)}
+    result = {p: judged(kept[p], kept["labels"]) for p in ("f32", "int8")}
     if args.plot:
         plot(result, args.plot)
     print(json.dumps(result))

@@ -34,7 +34,8 @@ RECIPE = ("lr", "batch", "epochs", "schedule", "smoothing", "decay", "drop", "av
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
     shapes = {k: list(v.shape) for k, v in net.state_dict().items()}
-    text = json.dumps([{k: getattr(args, k) for k in RECIPE}, shapes], sort_keys=True)
+    parts = {k: getattr(args, k) for k in RECIPE if k != "epochs" or args.schedule == "cosine"}  # else only the end
+    text = json.dumps([parts, shapes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -51,7 +52,7 @@ class Trainer:
 
     def __init__(self, args: argparse.Namespace):
         self.args = args
-        self.net = vgg.load(args.init, args.drop) if args.init else vgg.Vgg(args.drop)
+        self.net = vgg.load(args.init, args.drop) if args.init else self.fresh()
         self.net = self.net.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
         weights = [p for p in self.net.parameters() if p.ndim > 1]
@@ -62,6 +63,12 @@ class Trainer:
         self.hash = recipe_hash(args, self.net)
         self.epoch, self.step, self.best = 0, 0, 0.0
         self.bf16 = has_bf16_units()
+
+    def fresh(self) -> vgg.Vgg:
+        return vgg.Vgg(self.args.drop)
+
+    def loss(self, x: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits, y, label_smoothing=self.args.smoothing)
 
     def save(self, path: Path) -> None:
         state = {"recipe": self.hash, "epoch": self.epoch, "step": self.step, "best": self.best,
@@ -91,7 +98,7 @@ class Trainer:
         x = x.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             logits = self.net(x)
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=self.args.smoothing)
+        loss = self.loss(x, logits.float(), y)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -156,8 +163,8 @@ def report(trainer: Trainer, val: Faces, out: Path, losses: list[float], seconds
     trainer.save(out / "last.pt")
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser(about: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("data", type=Path, help="folder with train/<class>/ and val/<class>/")
     parser.add_argument("--out", type=Path, default=Path("build/train"))
     parser.add_argument("--init", type=Path, help="safetensors to start from instead of random weights")
@@ -176,24 +183,32 @@ def options() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=vgg.SIDE, help="train at this size in pixels")
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation, 0..1")
     parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.init and args.resume:
         parser.error("--init starts anew, --resume goes on: choose one")
-    return args
-
-
-def main() -> None:
-    args = options()
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    train, val = Faces.read(args.data / "train"), Faces.read(args.data / "val")
-    trainer = Trainer(args)
+    return args
+
+
+def start(trainer: Trainer, train: Faces, val: Faces) -> None:
+    args = trainer.args
     if args.resume:
         trainer.resume(args.resume)
     args.out.mkdir(parents=True, exist_ok=True)
     print(f"recipe {trainer.hash}, {len(train)} faces, {train.notes()}; validation {len(val)}, {val.notes()}", flush=True)
     run(trainer, train, val, args.out)
+
+
+def main() -> None:
+    args = checked(parser(__doc__.splitlines()[0]))
+    folds = Faces.read(args.data / "train"), Faces.read(args.data / "val")
+    start(Trainer(args), *folds)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ integer arithmetic (exact.py); where |w| is at most 63 onnxruntime cannot satura
 Scales of some cases are powers of two, so that the requantised value often lies exactly between two integers: half
 away from zero, half up and half to even then give different files.
 
-`vgg_more` is the emotion network in small with one more convolution and other padding: the graph stays the graph.
+`vgg_more` is the emotion network in small with two more convolutions and other padding: the graph stays the graph.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def cases() -> dict[str, Net]:
 
 
 def vgg_like(net: Net, more: bool) -> Net:
-    """The real file's shape at 4, 8, 12, 16 channels. `more`: a ninth convolution, and one padded (0, 1, 2, 1)."""
+    """The real file's shape at 4, 8, 12, 16 channels. `more`: two more convolutions, one of them padded (0, 1, 2, 1)."""
     for block, width in enumerate((4, 8, 12, 16)):
         net.conv(width)
         if more and block == 1:

@@ -70,7 +70,8 @@ def from_fer(folder: Path, limit: int | None) -> list[tuple[str, np.ndarray]]:
     return [(str(p.relative_to(folder)), vgg.patch_of(p)) for p in paths]
 
 
-def write(out: Path, named: list[tuple[str, np.ndarray]], models: Path) -> None:
+def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Patches and both logits."""
     f32, int8 = Folded(models / "vgg-f32.onnx"), Exact(models / "vgg-int8.onnx")
     patches, logits, exact = np.stack([p for _, p in named]), [], []
     for at in range(0, len(patches), 8):
@@ -78,25 +79,34 @@ def write(out: Path, named: list[tuple[str, np.ndarray]], models: Path) -> None:
         logits.append(f32(x).numpy())
         exact.append(int8(x.numpy()))
         print(f"\r{at + len(x)}/{len(patches)}", end="", flush=True)
+    return patches, np.concatenate(logits), np.concatenate(exact)
+
+
+def write(out: Path, names: list[str], patches: np.ndarray, logits: np.ndarray, exact: np.ndarray) -> None:
     out.mkdir(parents=True, exist_ok=True)
     patches.tofile(out / "patches.u8")
-    np.concatenate(logits).astype("<f4").tofile(out / "f32.f32")
-    np.concatenate(exact).astype("<f4").tofile(out / "int8.f32")
-    (out / "names.txt").write_text("".join(f"{name}\n" for name, _ in named))
-    print(f"\r{out}: {len(named)} patches")
+    logits.astype("<f4").tofile(out / "f32.f32")
+    exact.astype("<f4").tofile(out / "int8.f32")
+    (out / "names.txt").write_text("".join(f"{name}\n" for name in names))
+    print(f"\r{out}: {len(names)} patches")
 
 
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--fer", type=Path, help="a folder of class folders; its faces may not be committed")
+    args.add_argument("--kept", type=Path, help="the .npz of models/evaluate.py --keep instead: already computed")
     args.add_argument("--limit", type=int, help="a seeded pick of so many faces")
     args.add_argument("--out", type=Path)
     args.add_argument("--models", type=Path, default=ROOT / "models")
     args = args.parse_args()
-    if args.fer and not args.out:
-        raise SystemExit("--fer needs --out FOLDER outside of the repository")
+    if (args.fer or args.kept) and not args.out:
+        raise SystemExit("--fer and --kept need --out FOLDER outside of the repository")
+    if args.kept:
+        kept = np.load(args.kept)
+        write(args.out, *(kept[k][: args.limit] for k in ("names", "patches", "f32", "int8")))
+        return
     named = from_fer(args.fer, args.limit) if args.fer else committed()
-    write(args.out or DATA / "vgg", named, args.models)
+    write(args.out or DATA / "vgg", [name for name, _ in named], *computed(named, args.models))
 
 
 if __name__ == "__main__":

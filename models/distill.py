@@ -1,0 +1,67 @@
+"""Trains the light variant: the same family, narrower, taught by the full network's answers.
+
+Widths 32, 64, 128, 256 and hidden layers of 768: 120 million multiplications a face and 3.5 million weights, so
+the int8 file stays below 4 MiB. The student sees the teacher's softened scores (temperature 3) beside the labels, both
+on the same augmented faces. `export.py` and `quantize.py` then make its files as they make the full one's.
+
+Logs and checkpoints as train.py's; --steps cuts epochs to prove the script.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+import train
+import vgg
+from dataset import Faces
+
+WIDTHS, HIDDEN = (32, 64, 128, 256), 768
+MOST_WEIGHTS, MOST_MACS = 6 * 2**20, 120_000_000
+SOFTNESS, TEACHER_SHARE = 3.0, 0.7
+
+
+def macs(net: vgg.Vgg) -> int:
+    """Multiplications of one 48x48 face."""
+    side, before, total = vgg.SIDE, 1, 0
+    for width in net.widths:
+        total += side * side * 9 * (before * width + width * width)
+        side, before = side // 2, width
+    return total + before * 9 * net.hidden + net.hidden**2 + net.hidden * len(vgg.CLASSES)
+
+
+class Student(train.Trainer):
+    """A trainer whose loss listens to a teacher as well."""
+
+    def __init__(self, args: argparse.Namespace, teacher: vgg.Vgg):
+        self.teacher = teacher.to(memory_format=torch.channels_last)
+        super().__init__(args)
+
+    def fresh(self) -> vgg.Vgg:
+        net = vgg.Vgg(self.args.drop, WIDTHS, HIDDEN)
+        weights = sum(p.numel() for p in net.parameters() if p.ndim > 1)
+        if weights > MOST_WEIGHTS or macs(net) > MOST_MACS:
+            raise SystemExit(f"{weights} weights, {macs(net)} multiplications: more than a light variant may have")
+        return net
+
+    def loss(self, x: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            taught = F.softmax(self.teacher(x) / SOFTNESS, 1)
+        taught = taught.clone()
+        soft = F.kl_div(F.log_softmax(logits / SOFTNESS, 1), taught, reduction="batchmean") * SOFTNESS**2
+        return TEACHER_SHARE * soft + (1 - TEACHER_SHARE) * super().loss(x, logits, y)
+
+
+def main() -> None:
+    parser = train.parser("Trains the light variant, taught by the full network.")
+    parser.add_argument("--teacher", type=Path, required=True, help="safetensors of the full network")
+    args = train.checked(parser)
+    folds = Faces.read(args.data / "train"), Faces.read(args.data / "val")
+    train.start(Student(args, vgg.load(args.teacher)), *folds)
+
+
+if __name__ == "__main__":
+    main()
