@@ -25,6 +25,8 @@ LIBRARIES = "aarch64-linux-gnu"
 
 # PL061 has eight lines: one for each emotion, in FER-2013's order, and one more (button or fault light, as a scenario needs).
 LINE_NAMES = ["ANGRY", "DISGUST", "FEAR", "HAPPY", "SAD", "SURPRISE", "NEUTRAL", "SPARE"]
+# The device tree of the other machine model, harness/raspi.py's.
+RASPI_TREE = "bcm2837-rpi-3-b.dtb"
 MACHINE = ["-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", "1G"]
 
 
@@ -37,15 +39,16 @@ class Image:
     kernel: Path
     initrd: Path
     device_tree: Path
+    raspi_tree: Path
     built: bool
 
 
 def build(cache: Path, log=print) -> Image:
     """The image, from the cache as far as the sources are unchanged."""
-    base = cache / f"base-{_key([HERE / 'harness/packages.py'], MODULES, PROGRAMS)}"
+    base = cache / f"base-{_key([HERE / 'harness/packages.py'], MODULES, PROGRAMS, RASPI_TREE)}"
     guest = [path for path in sorted((HERE / "guest").rglob("*")) if path.is_file()]
     image_folder = cache / f"image-{_key([Path(__file__), *guest], base.name)}"
-    image = Image(base / "vmlinuz", image_folder / "initrd.cpio.gz", image_folder / "virt.dtb", not _complete(image_folder))
+    image = Image(base / "vmlinuz", image_folder / "initrd.cpio.gz", image_folder / "virt.dtb", base / RASPI_TREE, not _complete(image_folder))
     if not image.built:
         return image
     missing = tools_missing(TOOLS)
@@ -78,7 +81,7 @@ def _fresh(folder: Path, older) -> None:
     folder.mkdir(parents=True)
 
 
-def _run(*command, **options) -> str:
+def run_tool(*command, **options) -> str:
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=600, **options)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -88,17 +91,17 @@ def _run(*command, **options) -> str:
     return done.stdout
 
 
-def _pack(root: Path, archive: Path) -> None:
+def pack(root: Path, archive: Path) -> None:
     """The folder as a compressed initrd."""
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
     plain = archive.with_suffix("")
     with plain.open("wb") as out:
         subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], cwd=root, input=names.encode(), stdout=out, check=True)
-    _run("gzip", "-1", "-f", plain)
+    run_tool("gzip", "-1", "-f", plain)
 
 
 class _Base:
-    """Debian's part: vmlinuz, base.cpio.gz, the kernel's headers with a `release` file beside them."""
+    """Debian's part: vmlinuz, base.cpio.gz, the Raspberry Pi's device tree, the kernel's headers with a `release` file beside them."""
 
     def __init__(self, cache: Path, folder: Path, log):
         self.cache, self.folder, self.log = cache, folder, log
@@ -107,9 +110,10 @@ class _Base:
     def build(self) -> None:
         self.fetch()
         shutil.copy(self.unpacked / f"boot/vmlinuz-{self.release}", self.folder / "vmlinuz")
+        shutil.copy(self.unpacked / f"usr/lib/linux-image-{self.release}/broadcom/{RASPI_TREE}", self.folder)
         self.lay_root()
         self.copy_modules()
-        _pack(self.root, self.folder / "base.cpio.gz")
+        pack(self.root, self.folder / "base.cpio.gz")
         self.keep_headers()
         shutil.rmtree(self.unpacked)
         shutil.rmtree(self.root)
@@ -127,7 +131,7 @@ class _Base:
         headers = f"linux-headers-{self.release}"
         kbuild = next(name for name in arm64.depends(headers) if name.startswith("linux-kbuild-"))
         arm64.unpack([kernel, headers, f"linux-headers-{abi}-common", *GUEST], self.unpacked)
-        native = Packages(self.cache, _run("dpkg", "--print-architecture").strip())
+        native = Packages(self.cache, run_tool("dpkg", "--print-architecture").strip())
         native.update()
         native.unpack([kbuild], self.unpacked)
 
@@ -144,7 +148,7 @@ class _Base:
 
     def copy_modules(self) -> None:
         """The wanted modules and all that they depend on, without debugging sections (a tenth of the size)."""
-        _run("depmod", "-b", self.unpacked, self.release)
+        run_tool("depmod", "-b", self.unpacked, self.release)
         source, target = (base / "lib/modules" / self.release for base in (self.unpacked, self.root))
         depends = {}
         for line in (source / "modules.dep").read_text().splitlines():
@@ -153,10 +157,10 @@ class _Base:
         for wanted in MODULES:
             for module in depends.get(wanted.replace("-", "_"), []):
                 (target / module).parent.mkdir(parents=True, exist_ok=True)
-                _run("aarch64-linux-gnu-strip", "-g", "-o", target / module, source / module)
+                run_tool("aarch64-linux-gnu-strip", "-g", "-o", target / module, source / module)
         for listing in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
             shutil.copy(source / listing, target / listing)
-        _run("depmod", "-b", self.root, self.release)
+        run_tool("depmod", "-b", self.root, self.release)
 
     def keep_headers(self) -> None:
         """The headers' places relative to one another stay (they link to each other); their one absolute path is mended."""
@@ -180,17 +184,17 @@ def _overlay(base: Path, image: Image, folder: Path, log) -> None:
         shutil.copy(HERE / "guest" / script, root / script)
         (root / script).chmod(0o755)
     for source in (HERE / "guest").glob("*.c"):
-        _run("aarch64-linux-gnu-gcc-12", "-static", "-O2", "-Wall", "-Werror", "-o", root / "bin" / source.stem, source)
+        run_tool("aarch64-linux-gnu-gcc-12", "-static", "-O2", "-Wall", "-Werror", "-o", root / "bin" / source.stem, source)
     shutil.copytree(HERE / "guest/kmod", module)
-    _run("make", "-C", base / f"headers/usr/src/linux-headers-{release}", "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"M={module}", "modules")
-    _run("aarch64-linux-gnu-strip", "-g", "-o", root / "vssd1306.ko", module / "vssd1306.ko")
+    run_tool("make", "-C", base / f"headers/usr/src/linux-headers-{release}", "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"M={module}", "modules")
+    run_tool("aarch64-linux-gnu-strip", "-g", "-o", root / "vssd1306.ko", module / "vssd1306.ko")
     ours = folder / "overlay.cpio.gz"
-    _pack(root, ours)
+    pack(root, ours)
     image.initrd.write_bytes((base / "base.cpio.gz").read_bytes() + ours.read_bytes())
     _name_pins(image.device_tree)
 
 
 def _name_pins(device_tree: Path) -> None:
     """QEMU's own device tree of the machine, with names for the PL061's lines."""
-    _run("qemu-system-aarch64", "-display", "none", "-nic", "none", MACHINE[0], f"{MACHINE[1]},dumpdtb={device_tree}", *MACHINE[2:])
-    _run("fdtput", "-t", "s", device_tree, "/pl061@9030000", "gpio-line-names", *LINE_NAMES)
+    run_tool("qemu-system-aarch64", "-display", "none", "-nic", "none", MACHINE[0], f"{MACHINE[1]},dumpdtb={device_tree}", *MACHINE[2:])
+    run_tool("fdtput", "-t", "s", device_tree, "/pl061@9030000", "gpio-line-names", *LINE_NAMES)

@@ -124,11 +124,14 @@ class Machine:
         except queue.Empty:
             raise MachineError(f"{command}: no answer in 30 s; console:\n{self.console[-2000:]}") from None
 
-    def _intercept_pins(self) -> None:
+    def _gpio_path(self) -> str:
         found = re.search(r"(/device\[\d+\]) \(pl061\)", self.monitor("info qom-tree"))
         if not found:
             raise MachineError("the machine has no PL061")
-        self.gpio = "/machine/unattached" + found.group(1)
+        return "/machine/unattached" + found.group(1)
+
+    def _intercept_pins(self) -> None:
+        self.gpio = self._gpio_path()
         self.qtest(f"irq_intercept_out {self.gpio}")
 
     def drive_pin(self, line: int, level: bool) -> None:

@@ -37,6 +37,13 @@ class Screen:
             counts[colour] = counts.get(colour, 0) + 1
         return counts
 
+    def share_of(self, colour: int, tolerance: int = 24) -> float:
+        """Which part of the screen has (nearly) this colour, 0..1."""
+        wanted = (colour >> 16, colour >> 8 & 255, colour & 255)
+        counts = self.colours()
+        near = sum(count for found, count in counts.items() if all(abs(a - b) <= tolerance for a, b in zip(found, wanted)))
+        return near / sum(counts.values())
+
     def blank(self) -> bool:
         return not any(self.rgb)
 

@@ -20,10 +20,10 @@ class Edge:
 class Pins:
     """Line numbers are the chip's offsets. A line that never changed since power-on is low."""
 
-    def __init__(self, clock, timeline):
-        self._clock, self._timeline = clock, timeline
+    def __init__(self, clock, timeline, names=tuple(LINE_NAMES)):
+        self._clock, self._timeline, self.names = clock, timeline, names
         self._edges: list[Edge] = []
-        self._levels = [False] * len(LINE_NAMES)
+        self._levels = [False] * len(names)
         self._changed = threading.Condition()
 
     def on_edge(self, line: int, level: bool, host_time: float) -> None:
@@ -35,7 +35,7 @@ class Pins:
             self._levels[line] = level
             self._edges.append(edge)
             self._changed.notify_all()
-        self._timeline.add(edge.at, "pin", f"{LINE_NAMES[line]} {'on' if level else 'off'}")
+        self._timeline.add(edge.at, "pin", f"{self.names[line]} {'on' if level else 'off'}")
 
     def lit(self) -> frozenset[int]:
         with self._changed:
@@ -74,7 +74,7 @@ class Pins:
                 levels = {line for line, level in enumerate(self._levels) if level}
             since = last if last else self._clock(None)
             return levels == lines and self._clock(None) - since >= steady and (since or 1e-9)
-        return self.wait(f"steady light on {[LINE_NAMES[line] for line in sorted(lines)] or 'no line'}", ready, timeout)
+        return self.wait(f"steady light on {[self.names[line] for line in sorted(lines)] or 'no line'}", ready, timeout)
 
     def describe(self) -> str:
-        return ", ".join(LINE_NAMES[line] for line in sorted(self.lit())) or "none"
+        return ", ".join(self.names[line] for line in sorted(self.lit())) or "none"

@@ -2,7 +2,8 @@
 import json
 
 from harness.bench import Bench, Skipped, scenario
-from harness.firmware import EMOTIONS, HOME, LINE
+from harness.firmware import COLOUR, EMOTIONS, HOME, LINE
+from harness.panels import Oled
 from harness.pictures import committed, on_wall, shared_faces, validation_faces
 
 # [decision] of the product, in seconds: how long a state must hold before the light follows.
@@ -66,9 +67,17 @@ def seven_emotions(bench: Bench):
     if archive is None:
         raise Skipped("the FER-2013 faces beside the repository are not there (../shared/data/fer2013-trainval.tar)")
     candidates = validation_faces(archive, 40)
+    pages = {}
     for emotion in EMOTIONS:
         name, picture = clear_face(bench, emotion, candidates[emotion])
-        show_and_compare(bench, f"{emotion} ({name})", picture, emotion)
+        pages[emotion] = left_half(show_and_compare(bench, f"{emotion} ({name})", picture, emotion))
+    alike = [(a, b) for a in EMOTIONS for b in EMOTIONS if a < b and sum(x != y for x, y in zip(pages[a], pages[b])) < 20]
+    bench.expect(not alike, f"the OLED shows seven different faces {alike or ''}")
+
+
+def left_half(panel: Oled) -> bytes:
+    """The part of the page where face and word are; the bars to the right of it move with every frame."""
+    return b"".join(panel.picture[page * 128:page * 128 + 64] for page in range(8))
 
 
 def clear_face(bench: Bench, emotion: str, faces: list[tuple[str, bytes]]) -> tuple[str, bytes]:
@@ -80,7 +89,7 @@ def clear_face(bench: Bench, emotion: str, faces: list[tuple[str, bytes]]) -> tu
     raise AssertionError(f"the host reads none of {len(faces)} validation faces as {emotion}")
 
 
-def show_and_compare(bench: Bench, name: str, picture: bytes, expected: str | None = None) -> None:
+def show_and_compare(bench: Bench, name: str, picture: bytes, expected: str | None = None) -> Oled:
     """Holds a picture before the camera until the host's verdict is lit; keeps what OLED and screen show."""
     board = bench.board
     expected = expected or bench.firmware.emotion_on_host(picture)
@@ -93,6 +102,10 @@ def show_and_compare(bench: Bench, name: str, picture: bytes, expected: str | No
     panel.save(board.artefacts / f"oled-{word}.png")
     screen.save(board.artefacts / f"screen-{word}.png")
     bench.expect(panel.on and not panel.blank(), f"{name}: the OLED shows a page")
+    others = {other: screen.share_of(COLOUR[other]) for other in EMOTIONS if other != expected}
+    own, nearest = screen.share_of(COLOUR[expected]), max(others, key=others.get)
+    bench.expect(own > 0.005 and own > others[nearest], f"{name}: the screen is {own:.1%} in {expected}'s colour ({nearest}'s: {others[nearest]:.1%})")
+    return panel
 
 
 @scenario("same-scores", "`classify --json` prints the same int8 scores in the guest as on the host, digit for digit", "lights")
@@ -115,3 +128,20 @@ def same_scores(bench: Bench):
     host = firmware.on_host(arguments, folder)
     bench.expect(len(json.loads(host)) == len(names), f"{len(names)} pictures were read")
     bench.expect(guest == host, "the two texts are identical")
+
+
+@scenario("late-screen", "no screen at start: the LEDs work; a screen plugged in later shows the page", "lights")
+def late_screen(bench: Bench):
+    # The emulated display has no cable to pull: its connector is forced off and on through sysfs, which is what the kernel does for `video=`.
+    board, firmware = bench.board, bench.firmware
+    firmware.stop()
+    status = "/sys/class/drm/card0-Virtual-1/status"
+    board.agent.run(f"echo off > {status}")
+    try:
+        bench.happy_run(bench.lights(spare="fault"))
+        bench.expect(board.agent.run(f"cat {status}").strip() == "disconnected", "happy LED without a screen")
+    finally:
+        board.agent.run(f"echo detect > {status}")
+    at = board.note("screen plugged in", "screen")
+    board.wait_for("page on the screen", lambda: board.screen().share_of(COLOUR["happy"]) > 0.005, 20, 0.3)
+    bench.within("page on the screen after", board.now() - at, 6.0)

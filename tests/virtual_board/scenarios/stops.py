@@ -1,6 +1,6 @@
 """Groups `stops` and `end`: whatever ends moodlight, no light stays on."""
 from harness.bench import Bench, scenario
-from harness.firmware import LINE
+from harness.firmware import COLOUR, LINE
 
 
 @scenario("sigterm", "SIGTERM: within 1 s all pins are off, the OLED is blank and the exit code is 143", "stops")
@@ -14,6 +14,7 @@ def sigterm(bench: Bench):
     bench.expect(bool(dark) and not board.pins.lit(), "all pins are off")
     bench.within("happy LED off after", dark[0] - at, 1.0)
     bench.expect(board.oled().blank(), "the OLED is blank")
+    bench.expect(max(board.screen().share_of(colour) for colour in COLOUR.values()) < 0.005, "no mood is left on the screen")
     bench.expect(code == 143, f"exit code {code}")
 
 

@@ -1,0 +1,49 @@
+"""Group `faults` on the second camera: raw YUYV from the kernel's vivid driver, which makes the faults that a webcam cannot."""
+from functools import lru_cache
+
+from harness.bench import Bench, scenario
+from harness.firmware import LINE
+from harness.jpeg import decode_gray
+from harness.pictures import committed, gray_yuyv
+
+
+@lru_cache
+def happy_frame() -> bytes:
+    return gray_yuyv(decode_gray(committed("happy_gray"))[2])
+
+
+def vivid_run(bench: Bench):
+    """moodlight on vivid's node, with the happy face looped through it."""
+    board = bench.board
+    if board.webcam.plugged:
+        board.unplug()
+    bench.firmware.stop()
+    node = board.load_vivid(happy_frame())
+    board.note("happy face fed through vivid", "picture")
+    run = bench.firmware.start(bench.lights(spare="fault", source=f"v4l2:{node}"), "--best-effort")
+    board.pins.wait_lit({LINE["happy"]}, 90, steady=0.5)
+    return run, node
+
+
+@scenario("raw-camera", "a YUYV camera (bit-exact frames through vivid) lights the happy LED; damaged and dropped buffers don't put it out", "faults")
+def raw_camera(bench: Bench):
+    board = bench.board
+    run, node = vivid_run(bench)
+    try:
+        bench.expect(True, "happy LED from raw YUYV")
+        began = board.now()
+        for _ in range(5):
+            board.agent.run(f"v4l2-ctl -d {node} -c inject_v4l2_buf_flag_error=1; sleep 0.3")
+        board.agent.run(f"v4l2-ctl -d {node} -c percentage_of_dropped_buffers=50; sleep 3; v4l2-ctl -d {node} -c percentage_of_dropped_buffers=0")
+        bench.expect(not board.pins.edges(began), "no LED changed under 5 error flags and 3 s of every other buffer dropped")
+        board.agent.run(f"v4l2-ctl -d {node} -c inject_fatal_streaming_error=1")
+        at = board.note("fatal streaming error", "vivid")
+        bench.expect(bool(run.wait_event("fault or recovery", lambda e: e["event"] in ("fault", "recovered"), 15)), "a fatal error is a fault")
+        lit = board.pins.wait_lit({LINE["happy"]}, 20, steady=1.0)
+        bench.within("happy LED again after", max(lit - at, 0.0), 5.0)
+        run.stop()
+        dropped = next(event["dropped"] for event in run.events() if event["event"] == "end")
+        bench.expect(dropped > 0, f"the end counts {dropped} dropped frames")
+    finally:
+        bench.firmware.stop()
+        board.unload_vivid()
