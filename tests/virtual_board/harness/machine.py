@@ -28,8 +28,15 @@ class Machine:
         self._on_pin = on_pin
         self.process = subprocess.Popen(self._command(image, share, cameras), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL)
-        self._thread(self._read_console)
         self._qmp_replies, self._qtest_replies = queue.Queue(), queue.Queue()
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
+        self._thread(self._read_console)
         self._qmp, self._qtest = self.connect("qmp"), self.connect("qtest")
         self._thread(self._read_qmp)
         self._thread(self._read_qtest)

@@ -1,6 +1,7 @@
 """A second machine: QEMU's model of a Raspberry Pi 3 B, with the Pi's own pin controller and framebuffer.
 
-It has neither virtio nor PCI, so everything comes in the initrd, and the agent speaks over the second serial port. The firmware of a real Pi
+It has neither virtio nor PCI, so everything comes in the initrd, and the agent speaks over the first serial port (PL011),
+the console over the second. The firmware of a real Pi
 puts a framebuffer into the device tree; here that node is written by hand, to where QEMU's model has its framebuffer.
 """
 import shutil
@@ -23,9 +24,9 @@ FRAMEBUFFER = 0x3c100000
 class RaspiMachine(Machine):
     def _command(self, image: Image, share: Path, cameras: int) -> list[str]:
         command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg", "-nic", "none", "-display", "none", "-no-reboot",
-                   "-monitor", "none", "-serial", "stdio", "-chardev", f"socket,id=agent,path={self.folder.name}/agent,server=on,wait=off",
-                   "-serial", "chardev:agent", "-kernel", image.kernel, "-initrd", image.initrd, "-dtb", image.device_tree,
-                   "-append", "console=ttyAMA0,115200 loglevel=4 panic=-1 rdinit=/init vt.global_cursor_default=0",
+                   "-monitor", "none", "-chardev", f"socket,id=agent,path={self.folder.name}/agent,server=on,wait=off",
+                   "-serial", "chardev:agent", "-serial", "stdio", "-kernel", image.kernel, "-initrd", image.initrd, "-dtb", image.device_tree,
+                   "-append", "console=ttyS1,115200 loglevel=4 panic=-1 rdinit=/init vt.global_cursor_default=0",
                    "-qmp", self._server("qmp"), "-qtest", self._server("qtest"), "-qtest-log", "none"]
         return [str(word) for word in command]
 
@@ -64,6 +65,8 @@ class RaspiBoard:
     def _device_tree(self, image: Image) -> Path:
         tree, node = self.folder / "raspi.dtb", f"/chosen/framebuffer@{FRAMEBUFFER:x}"
         shutil.copy(image.raspi_tree, tree)
+        # The Pi's first serial port belongs to its Bluetooth chip, which the model lacks.
+        run_tool("fdtput", "-r", tree, "/soc/serial@7e201000/bluetooth")
         run_tool("fdtput", "-c", tree, node)
         for cells in ("#address-cells", "#size-cells"):
             run_tool("fdtput", "-t", "x", tree, "/chosen", cells, "1")
