@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .board import Board
 from .firmware import LINE, Firmware, Run, config
+from .image import Image
 from .pictures import committed
 
 
@@ -28,7 +29,7 @@ class Scenario:
 
 # Faults that are built in by `run --sabotage`, and the scenarios that must notice.
 SABOTAGES = {"led": "happy-led", "picture": "happy-led", "outputs-off": "sigkill"}
-GROUPS = ["harness", "lights", "faults", "stops", "end"]
+GROUPS = ["harness", "lights", "faults", "stops", "end", "pi"]
 SCENARIOS: list[Scenario] = []
 
 
@@ -53,8 +54,8 @@ class Outcome:
 class Bench:
     """The board and the expectations of the scenario that runs now."""
 
-    def __init__(self, board: Board, root: Path, firmware: Firmware | None, missing: str):
-        self.board, self.root = board, root
+    def __init__(self, board: Board, image: Image, root: Path, firmware: Firmware | None, missing: str):
+        self.board, self.image, self.root = board, image, root
         self._firmware, self._missing = firmware, missing
         # One of SABOTAGES: a fault built into the scenario that must turn it red.
         self.sabotage: str | None = None
