@@ -18,7 +18,7 @@ pub struct View<'a> {
     pub mood: &'a Mood,
     /// Confirmed tracks, with the smoothed scores of each.
     pub faces: &'a [(Track, EmotionScores)],
-    /// The picture that `faces`' boxes refer to, where a panel wants it.
+    /// The picture that `faces`' boxes refer to. `None` between two frames: faces and picture are as before.
     pub picture: Option<GrayView<'a>>,
     /// Something to tell the person: "camera unplugged".
     pub notice: Option<&'a str>,
@@ -26,7 +26,8 @@ pub struct View<'a> {
 
 /// A light or a panel. `show` is called after each frame and at each deadline; it must not block or read a clock.
 pub trait Indicator: Send {
-    /// Brings the device to what `view` looks like at `now`; appends what changed (level changes of LED lines).
+    /// Brings the device to what `view` looks like at `now`; appends what changed (level changes of LED lines). An
+    /// error says that it does not show it; it comes with every call as long as that is so.
     fn show(
         &mut self,
         view: &View<'_>,

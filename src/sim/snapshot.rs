@@ -18,6 +18,8 @@ pub struct Snapshots {
     folder: PathBuf,
     page: Display<SimPanel<Rgb888>>,
     written: Option<MoodKind>,
+    /// Why the last one was not written.
+    failure: Option<String>,
 }
 
 impl Snapshots {
@@ -28,7 +30,7 @@ impl Snapshots {
     pub fn new(folder: &Path, settings: DisplaySettings) -> Result<Self, IndicatorError> {
         fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
         let page = Display::new(SimPanel::new(Self::SIZE.0, Self::SIZE.1), settings, Privacy::Snapshots);
-        Ok(Self { folder: folder.to_path_buf(), page, written: None })
+        Ok(Self { folder: folder.to_path_buf(), page, written: None, failure: None })
     }
 }
 
@@ -44,13 +46,14 @@ impl Indicator for Snapshots {
         changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
         let kind = view.mood.kind;
-        if self.written == Some(kind) {
-            return Ok(());
+        if self.written != Some(kind) {
+            self.written = Some(kind);
+            self.page.show(view, now, changes)?;
+            let path = self.folder.join(format!("{:06}_{}.png", now.as_millis(), kind.name()));
+            self.failure =
+                self.page.panel().write_png(&path, 1).err().map(|e| format!("{}: {e}", path.display()));
         }
-        self.written = Some(kind);
-        self.page.show(view, now, changes)?;
-        let path = self.folder.join(format!("{:06}_{}.png", now.as_millis(), kind.name()));
-        self.page.panel().write_png(&path, 1).map_err(|e| failed(&path, &e))
+        self.failure.as_ref().map_or(Ok(()), |why| Err(failed(&self.folder, why)))
     }
 
     fn next_change(&self, _now: Timestamp) -> Option<Timestamp> {

@@ -23,7 +23,7 @@ pub struct Type {
 }
 
 /// Space between letters, of the size.
-const SPACING: f32 = 0.2;
+const SPACING: f32 = 0.26;
 /// A Hangul square's side, of the size: optically as large as a capital.
 const SQUARE: f32 = 1.3;
 
@@ -83,12 +83,12 @@ impl<'a, D: DrawTarget<Color: Ink>> Canvas<'a, D> {
     /// Width of `text` in pixels.
     pub fn text_width(text: &str, t: Type) -> f32 {
         let advances: f32 = text.chars().map(|c| advance(c, t.size)).sum();
-        (advances - SPACING * t.size).max(0.0) + t.weight * t.size
+        (advances - SPACING * t.size).max(0.0) + weight(text, t) * t.size
     }
 
     /// Writes `text` on `ground`, the upper left of its first capital at `at`.
     pub fn text(&mut self, text: &str, at: Pt, t: Type, ground: Color) {
-        let r = (t.weight * t.size / 2.0).max(0.5);
+        let r = (weight(text, t) * t.size / 2.0).max(0.5);
         let mut x = at.0 + r;
         let mut shapes = std::mem::take(&mut self.shapes);
         for c in text.chars() {
@@ -113,15 +113,9 @@ impl<'a, D: DrawTarget<Color: Ink>> Canvas<'a, D> {
         self.shapes = shapes;
     }
 
-    /// Small text in the built-in Latin-1 bitmaps: crisp where there are no shades. The font is the largest whose
-    /// capitals are at most `size` high and whose line fits `width`; 4×6 is the smallest.
-    pub fn bitmap_text(&mut self, text: &str, at: Pt, size: f32, width: f32, color: Color, ground: Color) {
-        let letters = text.chars().count() as f32;
-        // Fonts with the height of their capitals.
-        let fonts = [(&FONT_7X13, 9.0), (&FONT_6X10, 7.0), (&FONT_5X7, 6.0), (&FONT_4X6, 5.0)];
-        let fits =
-            |f: &(&MonoFont<'static>, f32)| f.1 <= size && letters * f.0.character_size.width as f32 <= width;
-        let (font, capital) = fonts.into_iter().find(fits).unwrap_or((&FONT_4X6, 5.0));
+    /// Text in a built-in Latin-1 bitmap: crisp where there are no shades.
+    pub fn bitmap_text(&mut self, text: &str, at: Pt, size: f32, color: Color, ground: Color) {
+        let (font, capital) = bitmap(size);
         let style = MonoTextStyleBuilder::new()
             .font(font)
             .text_color(self.ink(color))
@@ -143,6 +137,22 @@ impl<'a, D: DrawTarget<Color: Ink>> Canvas<'a, D> {
             self.error = Some(e);
         }
     }
+}
+
+/// The largest built-in font whose capitals are at most `size` high, and their height; 4×6 is the smallest.
+fn bitmap(size: f32) -> (&'static MonoFont<'static>, f32) {
+    let fonts = [(&FONT_7X13, 9.0), (&FONT_6X10, 7.0), (&FONT_5X7, 6.0), (&FONT_4X6, 5.0)];
+    fonts.into_iter().find(|f| f.1 <= size).unwrap_or((&FONT_4X6, 5.0))
+}
+
+/// Width in pixels of text in the bitmap for `size`.
+pub fn bitmap_width(text: &str, size: f32) -> f32 {
+    (text.chars().count() as u32 * bitmap(size).0.character_size.width) as f32
+}
+
+/// The pen's width, of the size: narrower where dense Hangul would close up.
+fn weight(text: &str, t: Type) -> f32 {
+    text.chars().map(|c| hangul::heaviest(c) * SQUARE).fold(t.weight, f32::min)
 }
 
 /// From one letter's left edge to the next one's.

@@ -33,6 +33,23 @@ pub fn syllable(c: char, at: Pt, size: f32, r: f32, out: &mut Vec<Shape>) {
     }
 }
 
+/// The widest stroke that leaves the letters of `c` open, of the square's side. Letters of three lines one above the
+/// other set it.
+pub fn heaviest(c: char) -> f32 {
+    if !is_syllable(c) {
+        return f32::INFINITY;
+    }
+    let code = c as usize - 0xAC00;
+    let (initial, vowel, last) = (code / 588, code % 588 / 28, code % 28);
+    let areas = Areas::of(VOWELS[vowel].0, last > 0);
+    let open = |letters: &str, area: Area| {
+        let dense = letters.contains(['ㄹ', 'ㅂ', 'ㅌ', 'ㅎ', 'ㅊ']);
+        if dense { (area[3] - area[1]) * 0.29 } else { f32::INFINITY }
+    };
+    let below = if last > 0 { open(FINALS[last - 1], areas.last) } else { f32::INFINITY };
+    open(INITIALS[initial], areas.initial).min(below)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The vowel stands to the right: 가.
@@ -62,10 +79,10 @@ impl Areas {
                 last: none,
             },
             (Kind::Beside, true) => Areas {
-                initial: [0.08, 0.07, 0.56, 0.47],
+                initial: [0.08, 0.05, 0.56, 0.42],
                 lying: none,
-                standing: [0.62, 0.02, 0.96, 0.55],
-                last: [0.18, 0.64, 0.82, 0.96],
+                standing: [0.62, 0.02, 0.96, 0.52],
+                last: [0.18, 0.61, 0.82, 0.97],
             },
             (Kind::Below, false) => Areas {
                 initial: [0.18, 0.08, 0.82, 0.50],
@@ -74,10 +91,10 @@ impl Areas {
                 last: none,
             },
             (Kind::Below, true) => Areas {
-                initial: [0.18, 0.04, 0.82, 0.34],
-                lying: [0.04, 0.38, 0.96, 0.60],
+                initial: [0.18, 0.03, 0.82, 0.29],
+                lying: [0.04, 0.33, 0.96, 0.53],
                 standing: none,
-                last: [0.18, 0.68, 0.82, 0.96],
+                last: [0.18, 0.62, 0.82, 0.97],
             },
             (Kind::Around, false) => Areas {
                 initial: [0.10, 0.08, 0.58, 0.48],
@@ -86,10 +103,10 @@ impl Areas {
                 last: none,
             },
             (Kind::Around, true) => Areas {
-                initial: [0.10, 0.04, 0.58, 0.32],
-                lying: [0.04, 0.36, 0.66, 0.58],
-                standing: [0.70, 0.02, 0.97, 0.60],
-                last: [0.18, 0.68, 0.82, 0.96],
+                initial: [0.10, 0.04, 0.58, 0.30],
+                lying: [0.04, 0.34, 0.66, 0.54],
+                standing: [0.70, 0.02, 0.97, 0.56],
+                last: [0.18, 0.63, 0.82, 0.97],
             },
         }
     }

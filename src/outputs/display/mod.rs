@@ -15,6 +15,7 @@ mod ink;
 mod latin;
 mod layout;
 mod page;
+mod picture;
 mod strokes;
 mod words;
 
@@ -24,7 +25,7 @@ pub use words::Language;
 
 use super::events::Event;
 use super::{Indicator, IndicatorError, View};
-use crate::decision::MoodKind;
+use crate::decision::{Mood, MoodKind};
 use crate::emotion::Emotion;
 use crate::frame::{Rect, Timestamp};
 use crate::outputs::palette::Color;
@@ -97,7 +98,7 @@ pub struct Display<P: Panel> {
     settings: DisplaySettings,
     privacy: Privacy,
     layout: Layout,
-    drawn: Option<Drawn>,
+    shown: Option<Shown>,
     drawn_at: Timestamp,
     /// The last view was not drawn in full, to keep to [`REDRAW`].
     behind: bool,
@@ -105,21 +106,33 @@ pub struct Display<P: Panel> {
 
 /// All that the page depends on but the picture, in the precision it is shown in.
 #[derive(Debug, Clone, PartialEq)]
-struct Drawn {
+struct Shown {
     mood: MoodKind,
+    /// The line below the word.
     below: String,
-    percents: Option<[u8; Emotion::COUNT]>,
+    body: Body,
     faces: usize,
+    /// Brightness, percent.
     light: u8,
+    /// Where the page has wandered to.
     step: u32,
+    /// There is a picture in its place.
     picture: bool,
+}
+
+/// What stands where the bars are.
+#[derive(Debug, Clone, PartialEq)]
+enum Body {
+    /// Percent for each emotion.
+    Scores([u8; Emotion::COUNT]),
+    Empty,
+    Text(String),
 }
 
 impl<P: Panel> Display<P> {
     pub fn new(panel: P, settings: DisplaySettings, privacy: Privacy) -> Self {
         let layout = Layout::of(panel.bounding_box().size);
-        let drawn_at = Timestamp::ZERO;
-        Self { panel, settings, privacy, layout, drawn: None, drawn_at, behind: false }
+        Self { panel, settings, privacy, layout, shown: None, drawn_at: Timestamp::ZERO, behind: false }
     }
 
     pub fn panel(&self) -> &P {
@@ -129,94 +142,106 @@ impl<P: Panel> Display<P> {
         &mut self.panel
     }
 
-    fn wanted(&self, view: &View<'_>, now: Timestamp) -> Drawn {
+    /// A view without a picture is one between two frames: what only frames know stays as it was.
+    fn wanted(&self, view: &View<'_>, now: Timestamp) -> Shown {
         let mood = view.mood.kind;
-        let scores = shown_scores(view);
-        let percents = scores.map(|s| s.as_array().map(|x| (x * 100.0).round() as u8));
-        let calm = mood == MoodKind::NoFace && self.settings.dim_after_s > 0;
-        let dim = calm && now.since(view.mood.since) >= Duration::from_secs(self.settings.dim_after_s);
-        let light =
-            self.settings.brightness as u32 * if dim { self.settings.dimmed as u32 } else { 100 } / 100;
-        Drawn {
+        let before = self.shown.as_ref().filter(|_| view.picture.is_none() && has_face(mood));
+        Shown {
             mood,
             below: self.below(view),
-            percents,
-            faces: view.faces.len(),
-            light: light.max(1) as u8,
+            body: self.body(view),
+            faces: before.map_or(view.faces.len(), |b| b.faces),
+            light: self.light(view, now),
             step: (now.as_duration().as_secs() / WANDER.as_secs()) as u32,
-            picture: self.settings.picture && view.picture.is_some(),
+            picture: self.settings.picture
+                && mood != MoodKind::Fault
+                && (view.picture.is_some() || self.shown.as_ref().is_some_and(|s| s.picture)),
         }
     }
 
-    /// The line below the word: how sure, what to do, or what becomes of the picture.
+    fn light(&self, view: &View<'_>, now: Timestamp) -> u8 {
+        let DisplaySettings { brightness, dim_after_s, dimmed, .. } = self.settings;
+        let alone = now.since(view.mood.since) >= Duration::from_secs(dim_after_s);
+        let dim = dim_after_s > 0 && view.mood.kind == MoodKind::NoFace && alone;
+        let light = brightness as u32 * if dim { dimmed as u32 } else { 100 } / 100;
+        light.max(1) as u8
+    }
+
+    /// How sure, what else it may be, or what to do.
     fn below(&self, view: &View<'_>) -> String {
         let language = self.settings.language;
         match view.mood.kind {
-            MoodKind::Emotion(e) => page::percent_text(view.mood.scores.get(e)),
+            MoodKind::Emotion(e) => language.percent(view.mood.scores.get(e)),
             MoodKind::Uncertain => {
                 let (e, score) = view.mood.scores.top();
-                format!("{} {}", language.emotion(e), page::percent_text(score))
+                format!("{}? {}", language.emotion(e), language.percent(score))
             }
-            MoodKind::NoFace if self.layout.footer.is_none() && self.privacy == Privacy::NothingKept => {
-                language.privacy().to_string()
+            MoodKind::NoFace if self.layout.footer.is_some() => language.invitation().into(),
+            MoodKind::Fault if self.layout.bars.area().is_none() || self.layout.footer.is_some() => {
+                language.advice(view.notice.unwrap_or("")).into()
             }
-            MoodKind::NoFace => String::new(),
-            MoodKind::Fault => {
-                let what = view.notice.and_then(|n| n.split([' ', ':']).next()).unwrap_or("");
-                language.advice(what).to_string()
-            }
+            _ => String::new(),
         }
     }
 
-    fn draw(&mut self, view: &View<'_>, wanted: &Drawn) -> Result<(), IndicatorError> {
-        let old = self.drawn.take();
-        let all = old.as_ref().is_none_or(|o| o.light != wanted.light || o.step != wanted.step);
-        let reach = (self.layout.margin / 3).min(4) as i32;
-        let mut canvas =
-            Canvas::new(&mut self.panel, wanted.light as f32 / 100.0, wander(wanted.step, reach));
-        if all {
-            canvas.clear(if Canvas::<P>::COLORED { page::GROUND } else { Color::BLACK });
+    fn body(&self, view: &View<'_>) -> Body {
+        let language = self.settings.language;
+        let small = self.layout.footer.is_none();
+        match view.mood.kind {
+            MoodKind::NoFace if small && self.privacy == Privacy::NothingKept => {
+                Body::Text(language.privacy().into())
+            }
+            MoodKind::NoFace => Body::Empty,
+            MoodKind::Fault if small => Body::Text(language.advice(view.notice.unwrap_or("")).into()),
+            MoodKind::Fault => Body::Text(view.notice.unwrap_or("").into()),
+            _ => Body::Scores(view.mood.scores.as_array().map(|x| (x * 100.0).round() as u8)),
         }
-        let old = old.filter(|_| !all);
-        let mut page = Page { canvas: &mut canvas, language: self.settings.language };
-        let changed = |f: fn(&Drawn, &Drawn) -> bool| old.as_ref().is_none_or(|o| !f(o, wanted));
+    }
+
+    /// Draws the parts that differ from what is shown.
+    fn draw(&mut self, view: &View<'_>, wanted: &Shown) -> Result<(), IndicatorError> {
+        let moved = |o: &Shown| o.light != wanted.light || o.step != wanted.step;
+        let old = self.shown.take().filter(|o| !moved(o));
+        let changed = |same: fn(&Shown, &Shown) -> bool| old.as_ref().is_none_or(|o| !same(o, wanted));
+        let Display { panel, layout, settings, privacy, .. } = self;
+        let shift = wander(wanted.step, (layout.margin / 3).min(4) as i32);
+        let mut canvas = Canvas::new(panel, wanted.light as f32 / 100.0, shift);
+        let mut page = Page { canvas: &mut canvas, language: settings.language };
+        if old.is_none() {
+            page.clear();
+        }
         if changed(|a, b| a.mood == b.mood) {
-            page.icon(self.layout.icon, wanted.mood);
+            page.icon(layout.icon, wanted.mood);
         }
         if changed(|a, b| a.mood == b.mood && a.below == b.below) {
-            page.title(self.layout.title, wanted.mood, &wanted.below);
+            page.title(layout.title, wanted.mood, &wanted.below);
         }
-        if changed(|a, b| a.mood == b.mood && a.percents == b.percents) {
-            page.bars(self.layout.bars, wanted.mood, shown_scores(view));
+        if changed(|a, b| a.mood == b.mood && a.body == b.body) {
+            match (&wanted.body, layout.bars.area()) {
+                (Body::Text(text), Some(area)) => page.text(area, text),
+                (Body::Scores(_), _) => page.bars(layout.bars, wanted.mood, Some(&view.mood.scores)),
+                (_, _) => page.bars(layout.bars, wanted.mood, None),
+            }
         }
-        if let Some(area) = self.layout.picture {
+        if let Some(area) = layout.footer
+            && changed(|a, b| a.faces == b.faces)
+        {
+            let line = if *privacy == Privacy::NothingKept { settings.language.privacy() } else { "" };
+            let faces = if wanted.faces > 0 { settings.language.faces(wanted.faces) } else { String::new() };
+            page.footer(area, line, &faces);
+        }
+        if let Some(area) = layout.picture {
             match view.picture.filter(|p| wanted.picture && p.width > 0 && p.height > 0) {
-                Some(picture) => {
-                    let faces: Vec<(Rect, MoodKind)> = view
-                        .faces
-                        .iter()
-                        .filter(|(t, _)| t.visible)
-                        .map(|(t, _)| (t.rect, frame_mood(view, t.id)))
-                        .collect();
-                    page.picture(area, picture, &faces);
-                }
-                None if changed(|a, b| a.picture == b.picture) => page.no_picture(area),
+                Some(p) => picture::picture(&mut canvas, area, p, frames(view)),
+                None if changed(|a, b| a.picture && b.picture) && !wanted.picture => page.plate(area),
                 None => {}
             }
         }
-        if let Some(area) = self.layout.footer
-            && changed(|a, b| a.faces == b.faces)
-        {
-            let language = self.settings.language;
-            let privacy = if self.privacy == Privacy::NothingKept { language.privacy() } else { "" };
-            let faces = if wanted.faces > 0 { language.faces(wanted.faces) } else { String::new() };
-            page.footer(area, privacy, &faces);
-        }
         let drawn = canvas.finish();
-        self.finish(drawn.map_err(|e| format!("{e:?}")))
+        self.flush(drawn.map_err(|e| format!("{e:?}")))
     }
 
-    fn finish(&mut self, drawn: Result<(), String>) -> Result<(), IndicatorError> {
+    fn flush(&mut self, drawn: Result<(), String>) -> Result<(), IndicatorError> {
         drawn
             .and_then(|()| self.panel.flush())
             .map_err(|reason| IndicatorError { device: self.panel.describe(), reason })
@@ -231,22 +256,20 @@ impl<P: Panel> Indicator for Display<P> {
         _changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
         let wanted = self.wanted(view, now);
-        let moving = self.layout.picture.is_some() && wanted.picture;
-        let same = self.drawn.as_ref() == Some(&wanted);
-        if same && !moving {
+        let moving = view.picture.is_some() && wanted.picture && self.layout.picture.is_some();
+        if self.shown.as_ref() == Some(&wanted) && !moving {
             self.behind = false;
             return Ok(());
         }
-        let same_mood = self.drawn.as_ref().is_some_and(|d| d.mood == wanted.mood);
-        if same_mood && self.drawn_at <= now && now.since(self.drawn_at) < REDRAW {
-            self.behind = true;
+        let same_mood = self.shown.as_ref().is_some_and(|d| d.mood == wanted.mood);
+        self.behind = same_mood && self.drawn_at <= now && now.since(self.drawn_at) < REDRAW;
+        if self.behind {
             return Ok(());
         }
-        self.behind = false;
         self.drawn_at = now;
-        // On an error `drawn` stays empty, and the next call draws everything anew.
+        // On an error `shown` stays empty, and the next call draws everything anew.
         self.draw(view, &wanted)?;
-        self.drawn = Some(wanted);
+        self.shown = Some(wanted);
         Ok(())
     }
 
@@ -259,11 +282,11 @@ impl<P: Panel> Indicator for Display<P> {
     }
 
     fn off(&mut self, _now: Timestamp, _changes: &mut Vec<Event>) -> Result<(), IndicatorError> {
-        self.drawn = None;
+        self.shown = None;
         let mut canvas = Canvas::new(&mut self.panel, 1.0, Point::zero());
         canvas.clear(Color::BLACK);
         let drawn = canvas.finish();
-        self.finish(drawn.map_err(|e| format!("{e:?}")))
+        self.flush(drawn.map_err(|e| format!("{e:?}")))
     }
 
     fn describe(&self) -> String {
@@ -271,15 +294,19 @@ impl<P: Panel> Indicator for Display<P> {
     }
 }
 
-/// Without a face there are no scores to show.
-fn shown_scores<'a>(view: &View<'a>) -> Option<&'a crate::emotion::EmotionScores> {
-    let shown = matches!(view.mood.kind, MoodKind::Emotion(_) | MoodKind::Uncertain);
-    shown.then_some(&view.mood.scores)
+fn has_face(mood: MoodKind) -> bool {
+    matches!(mood, MoodKind::Emotion(_) | MoodKind::Uncertain)
+}
+
+/// Each visible face's box, and the mood whose colour it has.
+fn frames<'v>(view: &View<'v>) -> impl Iterator<Item = (&'v Rect, MoodKind)> {
+    let mood = view.mood;
+    view.faces.iter().filter(|(t, _)| t.visible).map(|(t, _)| (&t.rect, frame_mood(mood, t.id)))
 }
 
 /// The face that speaks has the mood's colour, the others are gray.
-fn frame_mood(view: &View<'_>, track: u32) -> MoodKind {
-    if view.mood.track.is_none_or(|t| t == track) { view.mood.kind } else { MoodKind::NoFace }
+fn frame_mood(mood: &Mood, track: u32) -> MoodKind {
+    if mood.track.is_none_or(|t| t == track) { mood.kind } else { MoodKind::NoFace }
 }
 
 /// A place on a circle of `reach` pixels, one of eight, the next each minute.

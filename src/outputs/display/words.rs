@@ -104,30 +104,34 @@ impl Language {
         }
     }
 
-    /// The same in two lines, for a panel of 128 pixels.
-    pub const fn privacy_lines(self) -> [&'static str; 2] {
+    /// An invitation, while nobody is there.
+    pub const fn invitation(self) -> &'static str {
         match self {
-            English => ["Nothing is stored", "or sent."],
-            German => ["Nichts wird gespei-", "chert oder gesendet."],
-            Korean => ["저장하거나", "보내지 않습니다"],
+            English => "Step in front of the camera.",
+            German => "Bitte vor die Kamera treten.",
+            Korean => "카메라 앞에 서 주세요.",
         }
     }
 
-    /// What to do about a fault, by what is broken: the first word of its notice.
-    pub fn advice(self, what: &str) -> &'static str {
+    /// "87%", with a space where the language has one.
+    pub fn percent(self, score: f32) -> String {
+        let percent = (score * 100.0).round() as u32;
+        if self == German { format!("{percent} %") } else { format!("{percent}%") }
+    }
+
+    /// What to do about a fault, by the first word of its notice. Most faults are the camera's.
+    pub fn advice(self, notice: &str) -> &'static str {
+        let what = notice.split([' ', ':']).next().unwrap_or("");
         match (self, what) {
-            (English, "camera" | "source") => "Check the camera and its cable.",
-            (German, "camera" | "source") => "Bitte Kamera und Kabel prüfen.",
-            (Korean, "camera" | "source") => "카메라와 케이블을 확인하세요.",
             (English, "model") => "Install the model again.",
             (German, "model") => "Bitte das Modell neu installieren.",
             (Korean, "model") => "모델을 다시 설치하세요.",
             (English, "config") => "Check the settings file.",
             (German, "config") => "Bitte die Einstellungen prüfen.",
             (Korean, "config") => "설정 파일을 확인하세요.",
-            (English, _) => "Restart the box. If it stays, ask for help.",
-            (German, _) => "Bitte neu starten. Hilft das nicht, Hilfe holen.",
-            (Korean, _) => "전원을 껐다 켜 보세요.",
+            (English, _) => "Check the camera and its cable.",
+            (German, _) => "Bitte Kamera und Kabel prüfen.",
+            (Korean, _) => "카메라와 케이블을 확인하세요.",
         }
     }
 

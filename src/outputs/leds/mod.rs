@@ -10,8 +10,8 @@
 //! | fault | double flash | `angry`, usually red, flashes twice | red flashes twice |
 //!
 //! Invariants: at most one emotion LED is on, at every instant (lines go off before another goes on); a pin is written
-//! only when its level changes, and once at the start and at the end; a failing pin is reported once, is tried again
-//! each time, and never stops the others.
+//! only when its level changes, and once at the start and at the end; a failing pin is an error of `show` until it works
+//! again, is tried again each time, and never stops the others.
 //!
 //! It opens no device: `hal` and `sim` bring the pins. There is no PWM: levels are on and off.
 
@@ -58,8 +58,6 @@ struct Line {
     pin: LedPin,
     /// The level last written; `None` before the first write and after a failed one.
     level: Option<bool>,
-    /// Its failure was reported and it has not worked since.
-    reported: bool,
 }
 
 /// What the lights say, and since when.
@@ -80,7 +78,7 @@ impl Leds {
     ) -> Result<Self, WiringError> {
         let wiring = Wiring::new(lines.iter().map(|l| l.0))?;
         let mut lines: Vec<Line> =
-            lines.into_iter().map(|(role, pin)| Line { role, pin, level: None, reported: false }).collect();
+            lines.into_iter().map(|(role, pin)| Line { role, pin, level: None }).collect();
         lines.sort_by_key(|l| l.role.index());
         for line in &mut lines {
             // A failure leaves the level unknown, so that `show` writes the line again and then reports it.
@@ -105,7 +103,7 @@ impl Leds {
     }
 
     /// Writes the lines that differ from `lit` (all of them if `always`): first those that go off, then those that go
-    /// on. Returns the first failure that was not reported before.
+    /// on. Returns the first failure, after all were tried.
     fn drive(
         &mut self,
         lit: impl Fn(LedLine) -> bool,
@@ -118,12 +116,8 @@ impl Leds {
                 if line.level == Some(level) && !always {
                     continue;
                 }
-                match line.change(level, changes) {
-                    Err(e) if !line.reported => {
-                        line.reported = true;
-                        failure.get_or_insert(e);
-                    }
-                    _ => {}
+                if let Err(e) = line.change(level, changes) {
+                    failure.get_or_insert(e);
                 }
             }
         }
@@ -147,7 +141,6 @@ impl Line {
     fn change(&mut self, level: bool, changes: &mut Vec<Event>) -> Result<(), PinError> {
         let before = self.level;
         self.write(level)?;
-        self.reported = false;
         if before != Some(level) {
             changes.push(Event::Led { line: self.role.name().into(), on: level });
         }

@@ -21,7 +21,7 @@ const UNLIT: Color = Color::hex(0x5a6272);
 const QUIET: Color = Color::hex(0x8a93a3);
 
 /// `   1.2 s  happy     0.87  track 1`, and the notice after a fault.
-pub fn change_line(out: &mut String, view: &View<'_>, now: Timestamp, style: &TerminalStyle) {
+pub fn change_line(out: &mut String, view: &View<'_>, faces: usize, now: Timestamp, style: &TerminalStyle) {
     let kind = view.mood.kind;
     let pen = Pen { style };
     let _ = write!(out, "{:>6} s  ", seconds(now));
@@ -37,7 +37,7 @@ pub fn change_line(out: &mut String, view: &View<'_>, now: Timestamp, style: &Te
         let _ = write!(out, "  {score:.2}");
         match view.mood.track {
             Some(track) => drop(write!(out, "  track {track}")),
-            None => drop(write!(out, "  {} faces", view.faces.len())),
+            None => drop(write!(out, "  {faces} faces")),
         }
     }
     if let Some(notice) = view.notice {
@@ -47,23 +47,27 @@ pub fn change_line(out: &mut String, view: &View<'_>, now: Timestamp, style: &Te
     out.push('\n');
 }
 
-/// The live picture; every row ends in a newline. Returns how many rows it has.
-pub fn live(
-    out: &mut String,
-    view: &View<'_>,
-    now: Timestamp,
-    pins: Option<&SimPins>,
-    style: &TerminalStyle,
-    window: WindowSize,
-) -> usize {
+/// What the live picture shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Live<'a> {
+    pub view: &'a View<'a>,
+    pub faces: usize,
+    pub now: Timestamp,
+    pub pins: Option<&'a SimPins>,
+}
+
+/// The live picture; every row ends in a newline, the first is empty. Returns how many rows it has.
+pub fn live(out: &mut String, shown: &Live<'_>, style: &TerminalStyle, window: WindowSize) -> usize {
+    let Live { view, now, pins, .. } = *shown;
     let pen = Pen { style };
     if window.columns < SMALLEST.columns || window.rows < SMALLEST.rows {
+        out.push('\n');
         one_line(out, view, now, &pen, window.columns);
-        return 1;
+        return 2;
     }
     let bar = (window.columns - BESIDE_BAR - 1).min(LONGEST_BAR);
     out.push('\n');
-    headline(out, view, now, &pen, bar);
+    headline(out, shown, &pen, bar);
     out.push('\n');
     for emotion in Emotion::ALL {
         let lit =
@@ -74,19 +78,19 @@ pub fn live(
 }
 
 /// `  :-)  happy                       track 1   12.4 s`
-fn headline(out: &mut String, view: &View<'_>, now: Timestamp, pen: &Pen<'_>, bar: usize) {
-    let kind = view.mood.kind;
+fn headline(out: &mut String, shown: &Live<'_>, pen: &Pen<'_>, bar: usize) {
+    let kind = shown.view.mood.kind;
     let words = kind.name().replace('_', " ");
     out.push_str("  ");
     pen.paint(out, palette::of_mood(kind), true, |o| {
         let _ = write!(o, "{:<3}  {words}", emoticon(kind));
     });
-    let faces = match view.faces.len() {
+    let faces = match shown.faces {
         0 => String::new(),
         1 => "1 face   ".into(),
         n => format!("{n} faces   "),
     };
-    let right = format!("{faces}{} s", seconds(now));
+    let right = format!("{faces}{} s", seconds(shown.now));
     let used = 2 + 3 + 2 + words.len();
     let gap = (BESIDE_BAR + bar).saturating_sub(used + right.len());
     pen.paint(out, QUIET, false, |o| {

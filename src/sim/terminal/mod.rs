@@ -3,7 +3,8 @@
 //!
 //! A live terminal keeps every change as a line above the picture, so that the time line is still there when the run
 //! is over. Colours obey `NO_COLOR`; the picture follows the window's size and shrinks to one line where it is small.
-//! The cursor is hidden while the picture lives and comes back at the end, also after a panic.
+//! The cursor is hidden while the picture lives and comes back at the end, also after a panic. It rests on the picture's
+//! first row, which is empty: a line that someone else writes there (the log) stays, and the picture moves below it.
 
 mod draw;
 mod style;
@@ -30,11 +31,13 @@ pub struct Terminal<W: Write + Send> {
     size: fn() -> WindowSize,
     said: Option<Said>,
     drawn_at: Option<Timestamp>,
-    /// Rows of the live picture that stand below the last permanent line.
-    rows: usize,
+    /// The live picture stands below the cursor.
+    alive: bool,
+    /// Faces of the last frame; views between frames have none.
+    faces: usize,
     picture: String,
     next: String,
-    broken: bool,
+    broken: Option<String>,
 }
 
 /// What the last permanent line said.
@@ -54,10 +57,11 @@ impl<W: Write + Send> Terminal<W> {
             size,
             said: None,
             drawn_at: None,
-            rows: 0,
+            alive: false,
+            faces: 0,
             picture: String::new(),
             next: String::new(),
-            broken: false,
+            broken: None,
         }
     }
 
@@ -72,7 +76,7 @@ impl<W: Write + Send> Terminal<W> {
         }
         self.said = Some(Said { kind: view.mood.kind, notice: view.notice.map(str::to_owned) });
         self.next.clear();
-        draw::change_line(&mut self.next, view, now, &self.style);
+        draw::change_line(&mut self.next, view, self.faces, now, &self.style);
         self.erase()?;
         self.out.write_all(self.next.as_bytes())?;
         self.out.flush()
@@ -80,50 +84,52 @@ impl<W: Write + Send> Terminal<W> {
 
     fn redraw(&mut self, view: &View<'_>, now: Timestamp) -> std::io::Result<()> {
         let early = self.drawn_at.is_some_and(|at| at <= now && now.since(at) < REDRAW);
-        if early && self.rows > 0 {
+        if early && self.alive {
             return Ok(());
         }
         self.next.clear();
-        let rows = draw::live(&mut self.next, view, now, self.pins.as_ref(), &self.style, (self.size)());
+        let shown = draw::Live { view, faces: self.faces, now, pins: self.pins.as_ref() };
+        let rows = draw::live(&mut self.next, &shown, &self.style, (self.size)());
         self.drawn_at = Some(now);
-        if self.rows > 0 && self.next == self.picture {
+        if self.alive && self.next == self.picture {
             return Ok(());
         }
-        let hide = if self.rows == 0 { "\x1b[?25l" } else { "" };
-        self.out.write_all(hide.as_bytes())?;
+        if !self.alive {
+            self.out.write_all(b"\x1b[?25l")?;
+        }
         self.erase()?;
+        self.alive = true;
         self.out.write_all(self.next.as_bytes())?;
+        write!(self.out, "\x1b[{rows}A")?;
         self.out.flush()?;
         std::mem::swap(&mut self.picture, &mut self.next);
-        self.rows = rows;
         Ok(())
     }
 
     /// Takes the live picture away; the cursor stands where it began.
     fn erase(&mut self) -> std::io::Result<()> {
-        if self.rows > 0 {
-            write!(self.out, "\r\x1b[{}A\x1b[J", self.rows)?;
-            self.rows = 0;
+        if std::mem::take(&mut self.alive) {
+            self.out.write_all(b"\r\x1b[J")?;
         }
         Ok(())
     }
 
     fn end(&mut self) -> std::io::Result<()> {
-        if self.rows > 0 {
+        if self.alive {
             self.erase()?;
             self.out.write_all(b"\x1b[?25h")?;
         }
         self.out.flush()
     }
 
-    /// A terminal that went away is reported once; the run goes on without it.
+    /// A terminal that went away does not come back: it is not written to again, and the run goes on without it.
     fn checked(&mut self, result: std::io::Result<()>) -> Result<(), IndicatorError> {
-        match result {
-            Err(e) if !self.broken => {
-                self.broken = true;
-                Err(IndicatorError { device: "terminal".into(), reason: e.to_string() })
-            }
-            _ => Ok(()),
+        if let Err(e) = result {
+            self.broken.get_or_insert(e.to_string());
+        }
+        match &self.broken {
+            Some(reason) => Err(IndicatorError { device: "terminal".into(), reason: reason.clone() }),
+            None => Ok(()),
         }
     }
 }
@@ -135,8 +141,11 @@ impl<W: Write + Send> Indicator for Terminal<W> {
         now: Timestamp,
         _changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
-        if self.broken {
-            return Ok(());
+        if self.broken.is_some() {
+            return self.checked(Ok(()));
+        }
+        if view.picture.is_some() {
+            self.faces = view.faces.len();
         }
         let mut result = self.tell(view, now);
         if self.style.live {
@@ -151,6 +160,9 @@ impl<W: Write + Send> Indicator for Terminal<W> {
     }
 
     fn off(&mut self, _now: Timestamp, _changes: &mut Vec<Event>) -> Result<(), IndicatorError> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
         let result = self.end();
         self.checked(result)
     }
@@ -162,7 +174,9 @@ impl<W: Write + Send> Indicator for Terminal<W> {
 
 impl<W: Write + Send> Drop for Terminal<W> {
     fn drop(&mut self) {
-        // Nobody is left to tell when this fails.
-        let _ = self.end();
+        if self.broken.is_none() {
+            // Nobody is left to tell when this fails.
+            let _ = self.end();
+        }
     }
 }
