@@ -90,3 +90,23 @@ fn inspect_names_the_kernel(#[case] name: &str, #[case] expect: &str) {
     let conv = plan.nodes.iter().find(|n| n.convolution).unwrap();
     assert!(conv.int8 && conv.macs > 0 && conv.kernel.contains(expect), "{conv:?}");
 }
+
+/// Bug: buffers laid out for four faces were too small for three, whose tiles are cut into longer chunks; `classify`
+/// panicked when one picture had more faces than the next.
+#[test]
+fn faces_may_come_and_go() {
+    use moodlight::classifier::manifest::Role;
+    use moodlight::classifier::{Classifier, Options, Precision, Vgg, find};
+    let bytes = std::fs::read(data("../vgg/patches.u8")).unwrap();
+    let patches: Vec<_> = bytes.as_chunks().0.iter().map(|b| moodlight::preprocess::FacePatch(*b)).collect();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let found = find(Role::Classifier, Precision::Int8, Some(&models)).unwrap();
+    let mut vgg = Vgg::open(&found, &Options { threads: 1, kernel: None }).unwrap();
+    let expect = floats(&data("../vgg/int8.f32"));
+    let mut logits = Vec::new();
+    for faces in [8, 1, 7, 2, 6, 3, 5, 4] {
+        vgg.classify(&patches[..faces], &mut logits).unwrap();
+        let got: Vec<f32> = logits.iter().flat_map(|l| l.0).collect();
+        assert_eq!(got, expect[..faces * 7], "{faces} faces");
+    }
+}

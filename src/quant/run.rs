@@ -167,7 +167,7 @@ impl Buffers {
         self.unpooled =
             vec![0; most(&|s| if s.pools_apart() { faces * s.conv.plain_output().size() } else { 0 })];
         let rows = |s: &Step| match s.conv.method {
-            Method::Winograd(form) => Cut::new(&s.conv, form, faces).per_chunk * form.points(),
+            Method::Winograd(form) => Cut::room(&s.conv, form, faces) * form.points(),
             Method::Gather | Method::Gather8 => gather_pixels(&s.conv),
             Method::Dense => 0,
         };
@@ -295,6 +295,11 @@ impl Cut {
         let chunks = tiles.div_ceil(fit);
         let per_chunk = tiles.div_ceil(chunks);
         Self { tiles, per_chunk, chunks: tiles.div_ceil(per_chunk) }
+    }
+
+    /// The most tiles that a chunk has for up to `faces` faces: fewer faces can have longer chunks.
+    fn room(conv: &Packed, form: Form, faces: usize) -> usize {
+        (1..=faces).map(|n| Self::new(conv, form, n).per_chunk).max().unwrap_or(0)
     }
 }
 
