@@ -6,8 +6,9 @@ use super::{CommandResult, Exit, print, print_json};
 use crate::classifier::Precision;
 use crate::classifier::locate::{self, Found};
 use crate::classifier::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role};
-use crate::quant::inspect::NodeInfo;
-use crate::quant::kernels;
+use crate::quant::inspect::{self, NodeInfo};
+use crate::quant::kernels::{self, Kernel};
+use crate::quant::lower::typed_model;
 use crate::quant::onnx_file::OnnxFile;
 use crate::quant::plan::Plan;
 use crate::quant::pool::Pool;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 pub fn run(args: &ModelArgs) -> CommandResult {
     match &args.command {
         ModelCommand::List { json } => list(*json),
-        ModelCommand::Inspect { file, json } => inspect(file.as_deref(), *json),
+        ModelCommand::Inspect { file, json } => show(file.as_deref(), *json),
         ModelCommand::Verify { file, json } => verify(file.as_deref(), *json),
     }
 }
@@ -109,7 +110,7 @@ struct Inspection {
     nodes: Vec<NodeInfo>,
 }
 
-fn inspect(given: Option<&Path>, json: bool) -> CommandResult {
+fn show(given: Option<&Path>, json: bool) -> CommandResult {
     let inspection = look_into(given)?;
     if json {
         print_json(&inspection)?;
@@ -126,11 +127,10 @@ fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
     }
     let file = OnnxFile::open(&path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
     let kernel = kernels::choose(None).map_err(anyhow::Error::msg)?;
-    let pool = Arc::new(Pool::new(1)?);
-    let plan = Plan::load(&file, kernel, &pool)
+    let nodes = nodes_of(&file, entry.role, kernel)
         .map_err(|e| anyhow!("{}: cannot be loaded: {e:#}", path.display()))?;
     let convolutions =
-        |int8_only: bool| plan.nodes.iter().filter(|n| n.convolution && (n.int8 || !int8_only)).count();
+        |int8_only: bool| nodes.iter().filter(|n| n.convolution && (n.int8 || !int8_only)).count();
     Ok(Inspection {
         file: path.display().to_string(),
         name: entry.name,
@@ -141,9 +141,17 @@ fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
         kernel: kernel.name(),
         convolutions: convolutions(false),
         int8_convolutions: convolutions(true),
-        macs: plan.nodes.iter().map(|n| n.macs).sum(),
-        nodes: plan.nodes,
+        macs: nodes.iter().map(|n| n.macs).sum(),
+        nodes,
     })
+}
+
+/// A classifier's nodes as they will run; the detector's as tract has them, which runs them itself.
+fn nodes_of(file: &OnnxFile, role: Role, kernel: &'static dyn Kernel) -> anyhow::Result<Vec<NodeInfo>> {
+    match role {
+        Role::Classifier => Ok(Plan::load(file, kernel, &Arc::new(Pool::new(1)?))?.nodes),
+        Role::Detector => inspect::nodes(&typed_model(file, false)?.into_decluttered()?),
+    }
 }
 
 fn inspection_in_words(i: &Inspection) -> String {
