@@ -134,14 +134,14 @@ impl SideConst {
     pub fn materialise(&self) -> TractResult<Tensor> {
         let t = &*self.tensor;
         let dt = datum_type(t.element);
-        // SAFETY: the bytes are as many as the shape and type say (checked when the file was split) and any bit pattern
-        // is a value of these types.
         let tensor = if self.as_f32 && t.element == Element::F16 {
             let mut out = Tensor::zero::<f32>(&t.dims)?;
             let mut plain = out.try_as_plain_ram_mut()?;
             super::half::decode(t.bytes(), plain.as_slice_mut::<f32>()?);
             out
         } else {
+            // SAFETY: the bytes are as many as the shape and type say (checked when the file was split) and any bit
+            // pattern is a value of these types.
             unsafe { Tensor::from_raw_dt_align(dt, &t.dims, t.bytes(), 64)? }
         };
         t.release(0..t.bytes().len());
