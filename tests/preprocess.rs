@@ -1,8 +1,8 @@
 //! Patches against PIL's: each line of tests/data/pil/cases.csv is a test of its own by name.
 //! The goldens are made by tests/goldens/pil_patches.py.
 
-use moodlight::frame::{Frame, LumaRange, PixelFormat, Rect};
-use moodlight::preprocess::{Cropper, LumaDecoder, Orientation, Still};
+use moodlight::frame::{Frame, GrayImage, LumaRange, PixelFormat, Rect};
+use moodlight::preprocess::{Cropper, LumaDecoder, LumaJpeg, Orientation, Still};
 use std::path::PathBuf;
 
 fn pil(file: &str) -> PathBuf {
@@ -100,4 +100,24 @@ fn rgb_frames_turn_gray_as_pil_has_it() {
         let gray = decoder.decode(&frame).unwrap();
         check(&case, &cropper.patch(gray, case.rect.unwrap_or(whole)).0);
     }
+}
+
+/// The luma of a camera's JPEG is libjpeg's, which is PIL's.
+#[rstest::rstest]
+#[case::subsampled_420("420")]
+#[case::subsampled_422("422")]
+#[case::full_colour("444")]
+#[case::gray("gray")]
+#[case::restart_markers("restart")]
+#[case::optimised_tables("optimised")]
+#[case::coarse("coarse")]
+#[case::finest("finest")]
+fn jpeg_luma_is_libjpegs_to_the_bit(#[case] name: &str) {
+    let jpeg = std::fs::read(pil(&format!("luma_{name}.jpg"))).unwrap();
+    let expect = std::fs::read(pil(&format!("luma_{name}.bin"))).unwrap();
+    let mut out = GrayImage::default();
+    LumaJpeg::default().decode(&jpeg, &mut out).unwrap();
+    assert_eq!(out.data.len(), expect.len());
+    let wrong = out.data.iter().zip(&expect).filter(|(a, b)| a != b).count();
+    assert_eq!(wrong, 0, "{wrong} of {} pixels differ", expect.len());
 }

@@ -1,9 +1,12 @@
 //! Sources on good and bad input: what comes out, and what a person is told.
 
 use moodlight::frame::{Frame, LumaRange, PixelFormat};
-use moodlight::sim;
-use moodlight::source::{Delivery, FrameSource, SourceError, SourceSpec};
+use moodlight::sim::intake::{Bytes, Intake, ready};
+use moodlight::sim::{self, mjpeg::Mjpeg, y4m::Y4m};
+use moodlight::source::{Delivery, FrameRate, FrameSource, SourceError, SourceSpec};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fmt::Write as _;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +63,21 @@ fn check(spec: &str, expect: &[&str]) {
         let Some(at) = rest.find(piece) else { panic!("{piece:?} is missing (in this order) from\n{log}") };
         rest = &rest[at + piece.len()..];
     }
+}
+
+/// A JPEG of `width`×`height`, its brightness told by `shade`.
+fn jpeg(width: u32, height: u32, shade: u8) -> Vec<u8> {
+    let picture =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([shade, (x * 7) as u8, (y * 5) as u8]));
+    let mut out = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, 80).encode_image(&picture).unwrap();
+    out
+}
+
+/// `jpeg` with a thumbnail in an APP1 segment right behind its start, as phones write it.
+fn with_thumbnail(jpeg: &[u8], thumbnail: &[u8]) -> Vec<u8> {
+    let length = (thumbnail.len() + 2) as u16;
+    [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), thumbnail, &jpeg[2..]].concat()
 }
 
 struct Scratch(tempfile::TempDir);
@@ -177,4 +195,152 @@ fn an_empty_folder_and_one_of_folders() {
     check(&format!("dir:{}", dir.path().display()), &["unavailable", "holds no picture"]);
     std::fs::create_dir(dir.path().join("happy")).unwrap();
     check(&format!("dir:{}", dir.path().display()), &["unavailable", "name one of the folders"]);
+}
+
+#[rstest::rstest]
+#[case::clean(vec![jpeg(32, 16, 10), jpeg(32, 16, 90)], &["32x16 Mjpeg full", "0 ms #0", "100 ms #1", "end"])]
+#[case::sizes_may_change(vec![jpeg(32, 16, 10), jpeg(40, 24, 90)], &["32x16", "40x24", "end"])]
+#[case::junk_between(vec![b"--frame\r\n\r\n".to_vec(), jpeg(32, 16, 1), b"\r\n--frame\r\n".to_vec(), jpeg(32, 16, 2), vec![0; 99]], &["#0", "#1", "end"])]
+#[case::thumbnail(vec![with_thumbnail(&jpeg(64, 48, 3), &jpeg(8, 8, 4)), jpeg(32, 16, 5)], &["64x48", "#0", "32x16", "#1", "end"])]
+#[case::fill_bytes(vec![vec![0xff], jpeg(32, 16, 1), vec![0xff, 0xff], jpeg(32, 16, 1)], &["#0", "#1", "end"])]
+#[case::half_a_picture_between(vec![jpeg(32, 16, 1), jpeg(64, 48, 2)[..400].to_vec(), jpeg(32, 16, 3)], &["#0", "bad frame", "clip.mjpeg", "picture 1", "200 ms #2", "end"])]
+#[case::no_end_marker(vec![jpeg(32, 16, 1), no_end(&jpeg(64, 48, 2)), jpeg(32, 16, 3)], &["#0", "bad frame", "picture 1", "before its end marker", "200 ms #2", "end"])]
+#[case::cut_at_the_end(vec![jpeg(32, 16, 1), jpeg(64, 48, 2)[..300].to_vec()], &["#0", "truncated", "clip.mjpeg", "picture 1", "300 bytes into it"])]
+#[case::cut_in_the_header(vec![jpeg(32, 16, 1), jpeg(64, 48, 2)[..30].to_vec()], &["#0", "truncated", "picture 1"])]
+#[case::no_jpeg(vec![vec![b'x'; 5000]], &["unavailable", "clip.mjpeg", "no JPEG picture", "ffmpeg"])]
+#[case::empty(vec![], &["unavailable", "clip.mjpeg", "is empty"])]
+#[case::absurd(vec![absurd_jpeg(), jpeg(32, 16, 1)], &["bad frame", "64 megapixels", "#1", "end"])]
+#[case::no_pixels(vec![vec![0xff, 0xd8, 0xff, 0xd9], jpeg(32, 16, 1)], &["bad frame", "no pixels", "#1", "end"])]
+fn mjpeg_streams(#[case] pieces: Vec<Vec<u8>>, #[case] expect: &[&str]) {
+    let dir = Scratch::new();
+    check(&format!("mjpeg:{}", dir.file("clip.mjpeg", &pieces.concat()).display()), expect);
+}
+
+fn no_end(jpeg: &[u8]) -> Vec<u8> {
+    jpeg[..jpeg.len() - 2].to_vec()
+}
+
+/// Says that it has 65,535 × 65,535 pixels.
+fn absurd_jpeg() -> Vec<u8> {
+    let mut bytes = jpeg(32, 16, 1);
+    let at = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap() + 5;
+    bytes[at..at + 4].fill(0xff);
+    bytes
+}
+
+/// Hands out `step` bytes at a time and nothing at every other call, as a slow pipe does.
+struct Dripping {
+    bytes: Vec<u8>,
+    at: usize,
+    step: usize,
+    dry: bool,
+}
+
+impl Bytes for Dripping {
+    fn read(&mut self, buf: &mut [u8], _: Duration) -> std::io::Result<Option<usize>> {
+        self.dry = !self.dry;
+        if self.dry {
+            return Ok(None);
+        }
+        let n = self.step.min(buf.len()).min(self.bytes.len() - self.at);
+        buf[..n].copy_from_slice(&self.bytes[self.at..][..n]);
+        self.at += n;
+        Ok(Some(n))
+    }
+}
+
+fn drip(bytes: &[u8], step: usize) -> Intake {
+    Intake::new(Box::new(Dripping { bytes: bytes.to_vec(), at: 0, step, dry: false }))
+}
+
+/// A pipe that dries up anywhere loses nothing: the same frames come as from a file.
+#[rstest::rstest]
+#[case::byte_by_byte(1)]
+#[case::odd_pieces(7)]
+#[case::large_pieces(1000)]
+fn slow_pipes_lose_nothing(#[case] step: usize) {
+    let frames = |source: &mut dyn FrameSource| {
+        let mut log = String::new();
+        drain(source, &mut log);
+        log.lines().filter(|l| *l != "idle").map(|l| l.to_string() + "\n").collect::<String>()
+    };
+    let clip = y4m("W6 H4 F25:1", 3, 36);
+    let mut slow = Y4m::open(drip(&clip, step), "slow".into()).unwrap();
+    assert_eq!(frames(&mut slow).lines().count(), 4);
+    let clip = [jpeg(32, 16, 1), vec![7; 9], jpeg(40, 24, 2)].concat();
+    let mut slow = Mjpeg::open(drip(&clip, step), FrameRate::per_second(10), "slow".into()).unwrap();
+    let log = frames(&mut slow);
+    assert_eq!(log.lines().count(), 3, "{log}");
+    assert!(log.contains("40x24 Mjpeg full") && log.ends_with("end\n"), "{log}");
+}
+
+#[test]
+fn a_folder_is_a_film_in_the_order_of_its_names() {
+    let dir = Scratch::new();
+    for (name, side) in [("b.jpg", 24), ("a.JPG", 16), ("c.dat", 32)] {
+        dir.file(name, &jpeg(side, 8, 1));
+    }
+    dir.file("about.txt", b"text");
+    dir.file("empty.jpg", b"");
+    std::fs::create_dir(dir.path().join("more.jpg")).unwrap();
+    let spec = format!("dir:{}", dir.path().display());
+    check(&spec, &["16x8 Gray8 full", "0 ms #0", "24x8", "100 ms #1", "32x8", "200 ms #2", "end"]);
+    check(&format!("{spec}?fps=2&hold=1s"), &["16x8", "0 ms", "16x8", "500 ms", "24x8", "1000 ms"]);
+}
+
+#[test]
+fn a_damaged_picture_does_not_stop_the_film() {
+    let dir = Scratch::new();
+    dir.file("1.jpg", &jpeg(16, 8, 1));
+    dir.file("2.jpg", &jpeg(64, 64, 1)[..500]);
+    dir.file("3.jpg", &jpeg(24, 8, 1));
+    check(
+        &format!("dir:{}", dir.path().display()),
+        &["16x8", "bad frame", "2.jpg", "24x8", "200 ms #2", "end"],
+    );
+}
+
+#[rstest::rstest]
+#[case::two_seconds("", 20)]
+#[case::one_frame("?hold=0", 1)]
+#[case::at_another_rate("?hold=500ms&fps=30", 15)]
+fn a_picture_is_held(#[case] query: &str, #[case] frames: usize) {
+    let dir = Scratch::new();
+    let log = play(&format!("image:{}{query}", dir.file("face.jpg", &jpeg(16, 8, 1)).display()));
+    assert_eq!(log.lines().count(), frames + 1, "{log}");
+}
+
+/// The child and what it has started are gone when the source is.
+#[test]
+fn no_child_outlives_its_source() {
+    let dir = Scratch::new();
+    let pids = dir.path().join("pids");
+    let command = format!("sleep 1000 & echo $! $$ > {}; printf %024d 0; wait", pids.display());
+    let spec: SourceSpec = format!("exec:{command}?width=4&height=4").parse().unwrap();
+    let mut source = sim::open(&spec).unwrap();
+    let mut frame = Frame::default();
+    assert_eq!(source.next_frame(&mut frame, Duration::from_secs(10)).unwrap(), Delivery::Frame);
+    let pids = std::fs::read_to_string(pids).unwrap();
+    let handles: Vec<_> = pids
+        .split_whitespace()
+        .map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap())
+        .map(|pid| pidfd_open(pid, PidfdFlags::empty()).expect("it runs"))
+        .collect();
+    assert_eq!(handles.len(), 2);
+    drop(source);
+    for handle in &handles {
+        // A killed grandchild ends when the scheduler gets to it: wait for that, at most ten seconds.
+        let ended = ready(&[handle.as_fd()], Duration::from_secs(10)).unwrap()[0];
+        assert!(ended, "still alive: one of {pids}");
+    }
+}
+
+/// A child that writes more than a pipe holds to stderr: frames still come.
+#[test]
+fn a_talkative_child_does_not_block() {
+    let command = "yes no camera today | head -c 300000 >&2; printf %024d 0; exit 1";
+    check(
+        &format!("exec:{command}?width=4&height=4&restart=never"),
+        &["#0", "truncated", "exit status: 1", "no camera today"],
+    );
 }

@@ -74,8 +74,8 @@ fn convert(frame: &Frame, out: &mut GrayImage) {
         let row = &row[..used];
         match frame.format {
             PixelFormat::Rgb24 => copy(row.as_chunks::<3>().0.iter().map(|&rgb| gray(rgb)), out),
-            PixelFormat::Yuyv => copy(row.iter().step_by(2).copied(), out),
-            PixelFormat::Uyvy => copy(row[1..].iter().step_by(2).copied(), out),
+            PixelFormat::Yuyv => copy(row.as_chunks::<2>().0.iter().map(|p| p[0]), out),
+            PixelFormat::Uyvy => copy(row.as_chunks::<2>().0.iter().map(|p| p[1]), out),
             PixelFormat::Gray8 | PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Mjpeg => {
                 copy(row.iter().copied(), out)
             }

@@ -28,7 +28,7 @@ impl Taps {
         let radius = scale.max(1.0);
         let inverse = 1.0 / radius;
         self.source = source;
-        self.per_output = radius.ceil() as usize * 2 + 1;
+        self.per_output = per_output(source);
         self.windows.clear();
         self.weights.clear();
         self.weights.resize(PATCH_SIDE * self.per_output, 0);
@@ -52,12 +52,23 @@ impl Taps {
         }
     }
 
+    fn reserve(&mut self, source: usize) {
+        let needed = PATCH_SIDE * per_output(source);
+        self.weights.reserve(needed.saturating_sub(self.weights.len()));
+        self.windows.reserve(PATCH_SIDE.saturating_sub(self.windows.len()));
+    }
+
     fn outputs(&self) -> impl Iterator<Item = (usize, &[i32])> {
         self.windows
             .iter()
             .zip(self.weights.chunks_exact(self.per_output))
             .map(|(&(first, n), w)| (first, &w[..n]))
     }
+}
+
+/// Most weights that an output can have.
+fn per_output(source: usize) -> usize {
+    source.div_ceil(PATCH_SIDE).max(1) * 2 + 1
 }
 
 /// The last few tables: faces of one scene keep their size from frame to frame.
@@ -68,6 +79,8 @@ const KEPT: usize = 8;
 pub struct Resampler {
     tables: [Taps; KEPT],
     next: usize,
+    /// Longest axis so far: every table has room for it.
+    largest: usize,
     /// The picture after the first pass.
     half_way: Vec<u8>,
     /// One wide row in the making.
@@ -111,6 +124,10 @@ impl Resampler {
     fn table(&mut self, source: usize) -> usize {
         if let Some(at) = self.tables.iter().position(|t| t.source == source) {
             return at;
+        }
+        if source > self.largest {
+            self.largest = source;
+            self.tables.iter_mut().for_each(|t| t.reserve(source));
         }
         let at = self.next;
         self.next = (at + 1) % KEPT;

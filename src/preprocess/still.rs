@@ -10,11 +10,10 @@
 //!
 //! A picture is read whole, its size being checked before anything is allocated for it.
 
-use super::crop::Area;
+use super::crop::{Area, CropResize};
 use super::gray::gray;
 use super::jpeg;
 use super::orient::Orientation;
-use super::resample::Resampler;
 use super::{FacePatch, PATCH_SIDE};
 use crate::frame::{GrayImage, MAX_PIXELS, Rect};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
@@ -101,7 +100,7 @@ impl Still {
     }
 
     /// The face under `rect`, or the whole picture: crop, resize in the picture's channels, gray. Corners are rounded and
-    /// the picture's edge repeated beyond its ends as [`Cropper`](super::Cropper) does.
+    /// all beyond the picture is black, as with [`Cropper`](super::Cropper) and PIL.
     pub fn patch(&self, rect: Option<Rect>) -> FacePatch {
         let whole = Rect { x: 0.0, y: 0.0, w: self.width as f32, h: self.height as f32 };
         let area = Area::of(rect.unwrap_or(whole), self.width, self.height);
@@ -120,22 +119,12 @@ impl Still {
     }
 
     fn resize<const C: usize>(&self, data: &[u8], area: Area, out: &mut [u8]) {
-        let row = |y: usize| &data[area.source_row(y, self.height) * self.width * C..][..self.width * C];
-        let mut resampler = Resampler::default();
-        if area.inside(self.width) {
-            let columns = area.x as usize * C..(area.x as usize + area.width) * C;
-            resampler.resize::<C>((area.width, area.height), |y| &row(y)[columns.clone()], out);
-        } else {
-            let mut padded = Vec::with_capacity(area.width * area.height * C);
-            (0..area.height).for_each(|y| area.pad_row::<C>(row(y), &mut padded));
-            let stride = area.width * C;
-            resampler.resize::<C>((area.width, area.height), |y| &padded[y * stride..][..stride], out);
-        }
+        let row = |y: usize| &data[y * self.width * C..][..self.width * C];
+        CropResize::default().run::<C>((self.width, self.height), row, area, out);
     }
 
     fn decode(bytes: &[u8], file: &str, upright: Upright) -> Result<Self, StillError> {
-        let decoded = decode(bytes, upright).map_err(|fault| fault.named(file))?;
-        Ok(decoded)
+        decode(bytes, upright).map_err(|fault| fault.named(file))
     }
 
     fn turned(self, by: Orientation) -> Self {

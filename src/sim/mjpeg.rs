@@ -21,37 +21,49 @@ pub struct Mjpeg {
 }
 
 impl Mjpeg {
-    /// Looks for the first picture's beginning where bytes are already there, so that a wrong file fails at the start.
-    pub fn open(mut intake: Intake, rate: FrameRate, name: String) -> Result<Self, SourceError> {
-        match intake.more(Duration::ZERO) {
-            Ok(Got::Ended) => {
-                return Err(unavailable(&name, "is empty; expected JPEG pictures one after another"));
+    /// Looks for the first picture's beginning in the bytes that are already there, so that a wrong file fails at the
+    /// start.
+    pub fn open(intake: Intake, rate: FrameRate, name: String) -> Result<Self, SourceError> {
+        let mut mjpeg = Self { name, intake, splitter: Splitter::default(), rate, met: 0, over: false };
+        loop {
+            match mjpeg.splitter.scan(mjpeg.intake.buffered()) {
+                Found::Junk(n) => mjpeg.intake.consume(n),
+                Found::Incomplete if !mjpeg.splitter.in_picture() => {
+                    match mjpeg.intake.more(Duration::ZERO) {
+                        Ok(Got::Enough) => {}
+                        Ok(Got::Idle) => return Ok(mjpeg),
+                        Ok(Got::Ended) => return Err(mjpeg.no_picture()),
+                        Err(e) => return Err(unavailable(&mjpeg.name, &format!("cannot be read: {e}"))),
+                    }
+                }
+                // Scanning again finds the same: nothing has been consumed.
+                Found::Picture { .. } | Found::Damaged { .. } | Found::Incomplete => return Ok(mjpeg),
             }
-            Ok(Got::Enough | Got::Idle) => {}
-            Err(e) => return Err(unavailable(&name, &format!("cannot be read: {e}"))),
+            if mjpeg.intake.offset() > MAX_PREFACE {
+                return Err(mjpeg.no_picture());
+            }
         }
-        Ok(Self { name, intake, splitter: Splitter::default(), rate, met: 0, over: false })
+    }
+
+    fn no_picture(&self) -> SourceError {
+        let reason = match self.intake.offset() {
+            0 => "is empty; expected JPEG pictures one after another",
+            _ => {
+                "holds no JPEG picture; extract them with: ffmpeg -i FILE -c:v mjpeg -q:v 3 -f mjpeg OUT.mjpeg"
+            }
+        };
+        unavailable(&self.name, reason)
     }
 
     /// The stream is over: cleanly, in mid-picture, or without there ever having been one.
     fn finish(&mut self) -> Result<Delivery, SourceError> {
         self.over = true;
-        let source_name = self.name.clone();
         if self.splitter.in_picture() {
-            let reason = format!(
-                "cut off in picture {}, {} bytes into it; copy or record it again",
-                self.met,
-                self.intake.buffered().len()
-            );
-            return Err(SourceError::Truncated { source_name, reason });
+            let (n, bytes) = (self.met, self.intake.buffered().len());
+            let reason = format!("cut off in picture {n}, {bytes} bytes into it; copy or record it again");
+            return Err(SourceError::Truncated { source_name: self.name.clone(), reason });
         }
-        match self.met {
-            0 => Err(unavailable(
-                &source_name,
-                "holds no JPEG picture; extract them with: ffmpeg -i FILE -c:v mjpeg -q:v 3 -f mjpeg OUT.mjpeg",
-            )),
-            _ => Ok(Delivery::End),
-        }
+        if self.met == 0 { Err(self.no_picture()) } else { Ok(Delivery::End) }
     }
 
     fn deliver(&mut self, bytes: usize, (width, height): (usize, usize), frame: &mut Frame) {
@@ -105,6 +117,9 @@ impl FrameSource for Mjpeg {
         false
     }
 }
+
+/// Bytes before the first picture after which a file is taken for something else.
+const MAX_PREFACE: u64 = 1 << 20;
 
 /// Finds where pictures begin and end; remembers how far it has looked, so that no byte is read twice.
 #[derive(Debug, Default)]
@@ -160,7 +175,7 @@ impl Splitter {
             match found {
                 None => {}
                 Some(Found::Incomplete) if self.at > MAX_BYTES || data.len() > MAX_BYTES => {
-                    return self.damaged(2, "longer than any picture of 64 megapixels");
+                    return self.damaged(&data[..2], "longer than any picture of 64 megapixels");
                 }
                 Some(found) => return found,
             }
@@ -192,10 +207,10 @@ impl Splitter {
         match (lead, code) {
             (0xff, 0xff) => self.at += 1,
             (0xff, 0xd9) => return Some(self.end()),
-            (0xff, 0xd8) => return Some(self.damaged(self.at, "the next one begins before its end marker")),
+            (0xff, 0xd8) => return Some(self.damaged(data, "the next one begins before its end marker")),
             (0xff, 0x01 | 0xd0..=0xd7) => self.at += 2,
             (0xff, 0x02..) => return self.segment(data, code),
-            _ => return Some(self.damaged(self.at, "bytes where a marker should be")),
+            _ => return Some(self.damaged(data, "bytes where a marker should be")),
         }
         None
     }
@@ -206,7 +221,7 @@ impl Splitter {
         let Some(body) = data.get(self.at..self.at + needed) else { return Some(Found::Incomplete) };
         let length = usize::from(u16::from_be_bytes([body[2], body[3]]));
         if length + 2 < needed {
-            return Some(self.damaged(self.at, "a segment shorter than its own length field"));
+            return Some(self.damaged(data, "a segment shorter than its own length field"));
         }
         if is_size {
             let side = |i: usize| usize::from(u16::from_be_bytes([body[i], body[i + 1]]));
@@ -249,8 +264,12 @@ impl Splitter {
         }
     }
 
-    fn damaged(&mut self, bytes: usize, reason: &'static str) -> Found {
+    /// Gives up this picture. What has been walked over is looked at again, from the next beginning of a picture on:
+    /// a cut-off header may have swallowed whole ones.
+    fn damaged(&mut self, data: &[u8], reason: &'static str) -> Found {
         self.place = Place::Between;
-        Found::Damaged { bytes, reason }
+        let walked = self.at.clamp(2, data.len().max(2));
+        let next = data[2..walked].windows(3).position(|w| w == [0xff, 0xd8, 0xff]);
+        Found::Damaged { bytes: next.map_or(walked, |n| n + 2), reason }
     }
 }

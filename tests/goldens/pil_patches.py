@@ -2,12 +2,13 @@
 
     python tests/goldens/pil_patches.py        (Pillow 13 or later, numpy; needs nothing else)
 
-Each line of cases.csv names a picture, a way, a crop box (empty: the whole picture) and the offset of the expected
+luma_*.jpg are camera-like JPEGs, luma_*.bin libjpeg's luma of them. Each line of cases.csv names a picture, a way, a crop box (empty: the whole picture) and the offset of the expected
 2,304 bytes in patches.bin. Ways: "still" is the model card's order (convert RGB, crop, resize in colour, gray),
 "camera" is gray first, then crop and resize.
 """
 
 import csv
+import io
 import pathlib
 
 import numpy as np
@@ -41,7 +42,24 @@ def pictures(rng):
     yield "bits_100x60", Image.fromarray(picture(rng, 100, 60, 1)).convert("1")
 
 
-BOXES = [(0, 0, 48, 48), (10, 20, 90, 100), (3, 5, 4, 6), (0, 0, 160, 121), (100, 0, 160, 60), (17, 0, 66, 121)]
+def jpegs(rng):
+    """What cameras send and what they might: subsampling, restart markers, optimised tables, progressive, gray."""
+    for name, w, h, channels, options in [
+        ("420", 75, 53, 3, {"subsampling": "4:2:0"}),
+        ("422", 75, 53, 3, {"subsampling": "4:2:2", "quality": 90}),
+        ("444", 61, 40, 3, {"subsampling": "4:4:4", "quality": 95}),
+        ("gray", 50, 33, 1, {"quality": 60}),
+        ("restart", 90, 50, 3, {"restart_marker_blocks": 3}),
+        ("optimised", 64, 48, 3, {"optimize": True, "quality": 30}),
+        ("coarse", 64, 48, 3, {"quality": 3}),
+        ("finest", 64, 48, 3, {"quality": 100, "subsampling": "4:4:4"}),
+    ]:
+        file = io.BytesIO()
+        Image.fromarray(picture(rng, w, h, channels)).save(file, "JPEG", **options)
+        yield name, file.getvalue()
+
+
+BOXES = [(0, 0, 48, 48), (10, 20, 90, 100), (3, 5, 4, 6), (0, 0, 160, 121), (100, 0, 160, 60), (17, 0, 66, 121), (-20, -9, 60, 71), (90, 60, 230, 200), (-9, 30, 200, 60)]
 
 
 def patch(im, way, box):
@@ -72,6 +90,12 @@ def main():
     (OUT / "patches.bin").write_bytes(patches)
     with open(OUT / "cases.csv", "w", newline="") as f:
         csv.writer(f, lineterminator="\n").writerows([["picture", "way", "box", "offset"], *lines])
+    for name, data in jpegs(rng):
+        (OUT / f"luma_{name}.jpg").write_bytes(data)
+        im = Image.open(io.BytesIO(data))
+        im.draft("L", im.size)  # libjpeg's own luma, no colour conversion
+        assert im.mode == "L"
+        (OUT / f"luma_{name}.bin").write_bytes(im.tobytes())
     print(len(lines), "patches,", sum(p.stat().st_size for p in OUT.iterdir()), "bytes")
 
 

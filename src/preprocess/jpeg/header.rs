@@ -19,35 +19,53 @@ pub struct JpegHeader {
 impl JpegHeader {
     /// Walks the markers up to the first scan; reads nothing behind it.
     pub fn read(jpeg: &[u8]) -> Result<Self, JpegError> {
-        if !jpeg.starts_with(&[0xff, 0xd8]) {
-            return Err(JpegError::NotJpeg);
-        }
-        let (mut size, mut has_huffman, mut at) = (None, false, 2);
-        loop {
-            match *jpeg.get(at..).and_then(|rest| rest.first_chunk()).ok_or(JpegError::Truncated)? {
-                [0xff, 0xff] => at += 1, // fill
-                [0xff, 0x01 | 0xd0..=0xd8] => at += 2,
-                [0xff, 0xd9] => return Err(damaged("ends before its first scan")),
-                [0xff, 0xda] => {
-                    let (width, height, components) =
-                        size.ok_or_else(|| damaged("no size before the first scan"))?;
-                    return Ok(Self { width, height, components, has_huffman, scan: at });
-                }
-                [0xff, code] => {
-                    let body = body(jpeg, at)?;
-                    has_huffman |= code == 0xc4;
-                    if is_frame_header(code) {
-                        size = Some(frame_size(body)?);
-                    }
-                    at += 4 + body.len();
-                }
-                _ => return Err(damaged("bytes where a marker should be")),
+        let (mut size, mut has_huffman) = (None, false);
+        let scan = walk(jpeg, |code, body| {
+            has_huffman |= code == DHT;
+            if is_frame_header(code) {
+                size = Some(frame_size(body)?);
             }
+            Ok(())
+        })?;
+        let (width, height, components) = size.ok_or_else(|| damaged("no size before the first scan"))?;
+        Ok(Self { width, height, components, has_huffman, scan })
+    }
+}
+
+/// Define Huffman tables.
+pub const DHT: u8 = 0xc4;
+/// Start of a scan.
+pub const SOS: u8 = 0xda;
+
+/// Shows `visit` the code and body of each segment up to the first scan's header, and that one too. Returns the offset
+/// of the scan's marker.
+pub fn walk<'a>(
+    jpeg: &'a [u8],
+    mut visit: impl FnMut(u8, &'a [u8]) -> Result<(), JpegError>,
+) -> Result<usize, JpegError> {
+    if !jpeg.starts_with(&[0xff, 0xd8]) {
+        return Err(JpegError::NotJpeg);
+    }
+    let mut at = 2;
+    loop {
+        match *jpeg.get(at..).and_then(|rest| rest.first_chunk()).ok_or(JpegError::Truncated)? {
+            [0xff, 0xff] => at += 1, // fill
+            [0xff, 0x01 | 0xd0..=0xd8] => at += 2,
+            [0xff, 0xd9] => return Err(damaged("ends before its first scan")),
+            [0xff, code] => {
+                let body = body(jpeg, at)?;
+                visit(code, body)?;
+                if code == SOS {
+                    return Ok(at);
+                }
+                at += 4 + body.len();
+            }
+            _ => return Err(damaged("bytes where a marker should be")),
         }
     }
 }
 
-fn damaged(what: &str) -> JpegError {
+pub fn damaged(what: &str) -> JpegError {
     JpegError::Damaged(what.to_string())
 }
 

@@ -2,14 +2,24 @@
 //!
 //! What UVC cameras do that files do not: leave out the Huffman tables (the standard ones are meant), pad after the end
 //! marker, and deliver half a picture when the bus is busy. A decoder that fills the missing half with gray would show
-//! the network a face that isn't there, so a picture without its end marker is an error here.
+//! the network a face that isn't there, so a picture without all of its blocks is an error here.
+//!
+//! Two decoders. [`baseline`] does what cameras send (sequential, 8 bits, gray or 4:x:x) without allocating, and its luma
+//! is libjpeg's to the bit (same integer transform), so that a camera's frame and PIL's `draft("L")` of it are the same
+//! pixels. Everything else (progressive and other rarities) goes to zune-jpeg, which allocates, and whose transform
+//! differs from libjpeg's by one level in about 1 % of the pixels.
 
+mod baseline;
+mod bits;
 mod header;
+mod huffman;
+mod idct;
 mod tables;
 
 pub use header::{JpegHeader, end};
 
 use crate::frame::GrayImage;
+use baseline::{Baseline, Outcome};
 use tables::STANDARD_HUFFMAN;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -27,36 +37,46 @@ pub enum JpegError {
     Damaged(String),
 }
 
-/// Decodes JPEG to luma; keeps its buffers.
+/// Decodes JPEG to luma; keeps its tables and buffers.
 #[derive(Debug, Default)]
 pub struct LumaJpeg {
-    /// The picture with the tables that it lacks.
+    baseline: Baseline,
+    /// A picture for zune-jpeg with the tables that it lacks.
     mended: Vec<u8>,
 }
 
 impl LumaJpeg {
     /// Full-range luma of `jpeg` to `out`, which is resized. Colour is entropy-decoded (it lies between the luma) but
-    /// neither transformed nor converted.
+    /// neither transformed nor converted. After an error `out` holds nothing of use.
     pub fn decode(&mut self, jpeg: &[u8], out: &mut GrayImage) -> Result<(), JpegError> {
         let header = JpegHeader::read(jpeg)?;
         let end = end(jpeg, header.scan).ok_or(JpegError::Truncated)?;
         let jpeg = &jpeg[..end];
-        let whole = if header.has_huffman { jpeg } else { self.insert_tables(jpeg, header.scan) };
         out.reshape(header.width, header.height);
-        decode_luma(whole, &mut out.data)
+        match self.baseline.decode(jpeg, out)? {
+            Outcome::Decoded => Ok(()),
+            Outcome::NotBaseline => self.decode_other(jpeg, &header, out),
+        }
     }
 
-    /// `jpeg` with the standard tables before its first scan at offset `scan`.
-    fn insert_tables(&mut self, jpeg: &[u8], scan: usize) -> &[u8] {
+    fn decode_other(
+        &mut self,
+        jpeg: &[u8],
+        header: &JpegHeader,
+        out: &mut GrayImage,
+    ) -> Result<(), JpegError> {
+        if header.has_huffman {
+            return zune(jpeg, &mut out.data);
+        }
         self.mended.clear();
-        self.mended.extend_from_slice(&jpeg[..scan]);
+        self.mended.extend_from_slice(&jpeg[..header.scan]);
         self.mended.extend_from_slice(&STANDARD_HUFFMAN);
-        self.mended.extend_from_slice(&jpeg[scan..]);
-        &self.mended
+        self.mended.extend_from_slice(&jpeg[header.scan..]);
+        zune(&self.mended, &mut out.data)
     }
 }
 
-fn decode_luma(jpeg: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
+fn zune(jpeg: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
     let damaged = |e: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(format!("{e:?}"));
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -67,6 +87,6 @@ fn decode_luma(jpeg: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
     decoder.decode_headers().map_err(damaged)?;
     match decoder.output_buffer_size() {
         Some(n) if n == out.len() => decoder.decode_into(out).map_err(damaged),
-        _ => Err(JpegError::Damaged("its size is given twice, differently".into())),
+        _ => Err(header::damaged("its size is given twice, differently")),
     }
 }
