@@ -198,9 +198,10 @@ impl<P: Panel> Display<P> {
         }
     }
 
-    /// Draws the parts that differ from what is shown.
+    /// Draws the parts that differ from what is shown; all of them when the mood is another, since a word's descenders
+    /// reach beyond its area.
     fn draw(&mut self, view: &View<'_>, wanted: &Shown) -> Result<(), IndicatorError> {
-        let moved = |o: &Shown| o.light != wanted.light || o.step != wanted.step;
+        let moved = |o: &Shown| o.light != wanted.light || o.step != wanted.step || o.mood != wanted.mood;
         let old = self.shown.take().filter(|o| !moved(o));
         let changed = |same: fn(&Shown, &Shown) -> bool| old.as_ref().is_none_or(|o| !same(o, wanted));
         let Display { panel, layout, settings, privacy, .. } = self;
