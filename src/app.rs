@@ -2,6 +2,7 @@
 
 mod board;
 mod devices;
+mod mute;
 mod stages;
 
 use crate::config::Settings;
@@ -137,7 +138,7 @@ fn play(
         best_effort: options.best_effort,
         ..live::LiveOptions::default()
     };
-    match devices::source(origin, settings) {
+    match devices::source(origin, settings, options) {
         Err(e) => Ending::Failed(e.into()),
         Ok(devices::Opened::Live(opener)) => live::run(session, opener, live_options, stop),
         Ok(devices::Opened::Recorded(mut recording)) => {

@@ -3,8 +3,9 @@
 //! Without `--best-effort` whatever was asked for has to be there: what is wrong is said at once, with what there is. With
 //! it, what works is used and the rest is logged as an error.
 
+use super::mute::Muted;
 use crate::config::pins::Pin;
-use crate::config::{ScreenSettings, Settings, WatchdogSettings};
+use crate::config::{Hardware, ScreenSettings, Settings, WatchdogSettings};
 use crate::frame::Timestamp;
 use crate::hal::gpio::{Gpio, LineAt, Wiring};
 use crate::hal::notify::Notifier;
@@ -15,7 +16,9 @@ use crate::hal::watchdog::Watchdog;
 use crate::outputs::Indicator;
 use crate::outputs::display::{Display, Panel, Privacy};
 use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
+use crate::runtime::SourceOpener;
 use crate::runtime::heartbeat::Heartbeat;
+use crate::source::SourceError;
 use anyhow::Context;
 use std::time::Duration;
 
@@ -66,6 +69,28 @@ fn take_lines(
         }
     }
     Ok(taken)
+}
+
+/// The camera behind the mute button, where one is wired to a real board.
+///
+/// # Errors
+/// A button line that is absent or busy; not with `best_effort`.
+pub fn with_mute_button(
+    camera: Box<dyn SourceOpener>,
+    settings: &Settings,
+    best_effort: bool,
+) -> Result<Box<dyn SourceOpener>, SourceError> {
+    let wire = settings.wires.iter().find(|w| w.line == "mute_button");
+    let Some(wire) = wire.filter(|_| settings.board.hardware == Hardware::Real) else { return Ok(camera) };
+    let button = Gpio::open(&settings.board.gpio.chip).and_then(|g| g.button(&line_at(&wire.pin)));
+    match button {
+        Ok(button) => Ok(Box::new(Muted::new(camera, Box::new(button)))),
+        Err(e) if best_effort => {
+            log::error!("mute button: {e}");
+            Ok(camera)
+        }
+        Err(e) => Err(SourceError::Unavailable { source_name: "mute button".into(), reason: e.to_string() }),
+    }
 }
 
 /// The config's pin, as the devices know it.

@@ -28,12 +28,16 @@ pub enum Opened {
 
 /// Recordings are opened at once, so that a missing file is said at once. Live sources are opened by the capture
 /// thread.
-pub fn source(origin: &Origin, _settings: &Settings) -> Result<Opened, SourceError> {
+pub fn source(origin: &Origin, settings: &Settings, options: &RunOptions) -> Result<Opened, SourceError> {
     Ok(match origin {
         Origin::Demo => Opened::Recorded(demo()?),
-        Origin::Given(spec @ SourceSpec::Exec { .. }) => Opened::Live(Box::new(Reopened(spec.clone()))),
+        Origin::Given(spec @ SourceSpec::Exec { .. }) => {
+            let camera = Box::new(Reopened(spec.clone()));
+            Opened::Live(board::with_mute_button(camera, settings, options.best_effort)?)
+        }
         Origin::Given(SourceSpec::V4l2 { device }) => {
-            Opened::Live(Box::new(Seeker::new(Wanted::from_device(device), Wish::default())))
+            let camera = Box::new(Seeker::new(Wanted::from_device(device), Wish::default()));
+            Opened::Live(board::with_mute_button(camera, settings, options.best_effort)?)
         }
         Origin::Given(spec) => Opened::Recorded(sim::open(spec)?),
     })

@@ -149,11 +149,13 @@ impl Kms {
                     self.release();
                 }
             }
-            None => {
+            // Only a socket that the kernel has seen something on is worth asking.
+            None if is_plugged(&self.card) => {
                 if let Some(screen) = connected(&self.card, true) {
                     self.light_up(&screen)?;
                 }
             }
+            None => {}
         }
         Ok(())
     }
@@ -281,6 +283,14 @@ fn connected(card: &Card, probe: bool) -> Option<connector::Info> {
         .iter()
         .filter_map(|handle| card.get_connector(*handle, probe).ok())
         .find(|c| c.state() == connector::State::Connected && !c.modes().is_empty())
+}
+
+/// Whether the kernel has seen a screen, without asking it.
+fn is_plugged(card: &Card) -> bool {
+    let state = |handle| card.get_connector(handle, false).map(|c| c.state());
+    card.resource_handles().is_ok_and(|r| {
+        r.connectors().iter().any(|h| state(*h).is_ok_and(|s| s != connector::State::Disconnected))
+    })
 }
 
 /// A CRTC that the connector's encoders can use: the one in use, else the first possible.
