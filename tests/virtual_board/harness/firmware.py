@@ -144,7 +144,7 @@ class Firmware:
 
     def command(self, arguments: str, deadline: float = 60) -> Job:
         """Runs another command of moodlight to its end."""
-        script = f"cd {HOME}; exec ./moodlight {arguments}"
+        script = f"cd {HOME}; export MOODLIGHT_MODELS={HOME}/models; exec ./moodlight {arguments}"
         return self.board.agent.start(script, deadline).wait(deadline + 10)
 
     def start(self, text: str, arguments: str = "", deadline: float = 1500) -> Run:
@@ -154,7 +154,7 @@ class Firmware:
         self.board.write(f"run-{number}.toml", text)
         self.board.note(f"moodlight run {arguments}".rstrip(), "hand")
         job = self.board.agent.start(
-            f"echo $$ > /run/moodlight-{number}.pid; cd {HOME}; export MOODLIGHT_LOG=debug; exec ./moodlight run --board virt --config /share/run-{number}.toml "
+            f"echo $$ > /run/moodlight-{number}.pid; cd {HOME}; export MOODLIGHT_LOG=debug MOODLIGHT_MODELS={HOME}/models; exec ./moodlight run --board virt --config /share/run-{number}.toml "
             f"--trace /share/run-{number}.trace --trace-frames {arguments} 2>/share/run-{number}.log", deadline)
         run = Run(self, number, job)
         self.runs.append(run)

@@ -127,9 +127,9 @@ class Machine:
 
     def _reply(self, replies: queue.Queue, command: str):
         try:
-            return replies.get(timeout=30)
+            return replies.get(timeout=60)
         except queue.Empty:
-            raise MachineError(f"{command}: no answer in 30 s; console:\n{self.console[-2000:]}") from None
+            raise MachineError(f"{command}: no answer in 60 s; console:\n{self.console[-2000:]}") from None
 
     def _gpio_path(self) -> str:
         found = re.search(r"(/device\[\d+\]) \(pl061\)", self.monitor("info qom-tree"))
