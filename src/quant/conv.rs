@@ -108,6 +108,9 @@ impl ConvSpec {
             return Err("kernel, strides, dilations and channels must be above 0".into());
         }
         let weights = self.weights.as_i8();
+        if g.depth() > 1 << 22 {
+            return Err(format!("{} products per output value are more than 32 bits can sum", g.depth()));
+        }
         if weights.len() != g.out_channels * g.depth() {
             return Err(format!("expected {} weights, found {}", g.out_channels * g.depth(), weights.len()));
         }
@@ -126,9 +129,9 @@ impl ConvSpec {
             ));
         }
         for (c, (row, &bias)) in weights.chunks_exact(g.depth()).zip(&self.bias).enumerate() {
-            let sum: i64 = row.iter().map(|&w| i64::from(w).abs()).sum();
+            let sum: u32 = row.iter().map(|&w| u32::from(w.unsigned_abs())).sum();
             // Kernels work on raw u8 values and correct the zero point in the bias: both must fit.
-            if sum * 255 * 2 + i64::from(bias).abs() > i64::from(i32::MAX) {
+            if i64::from(sum) * 255 * 2 + i64::from(bias).abs() > i64::from(i32::MAX) {
                 return Err(format!("output channel {c}: the sum with bias {bias} can overflow 32 bits"));
             }
         }

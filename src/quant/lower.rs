@@ -23,29 +23,44 @@ thread_local! {
     static LOADING: RefCell<HashMap<String, Arc<SideTensor>>> = RefCell::default();
 }
 
-/// Loads the graph of `file` with this room's operators; not yet decluttered. The batch is the file's, or open.
-pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<TypedModel> {
+/// A graph with this room's operators, not yet decluttered.
+pub struct Loaded {
+    pub model: TypedModel,
+    /// The first input as the file declares it.
+    pub input: TypedFact,
+    /// Set when the batch was opened: what stands for it in `model`.
+    pub batch: Option<Symbol>,
+}
+
+/// Loads the graph of `file`. The batch is the file's, or open.
+pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<Loaded> {
     let onnx = framework();
     let proto = onnx.proto_model_for_read(&mut &file.reduced[..])?;
     LOADING.set(file.large.clone());
-    let model = onnx.model_for_proto_model(&proto).and_then(|mut model| {
-        if open_batch {
-            let fact = model.input_fact(0)?.clone();
-            let mut shape: TVec<TDim> = fact.shape.concretize().context("an input of a known shape")?;
-            *shape.first_mut().context("an input with a batch")? = model.symbols.sym("N").to_dim();
-            let datum_type = fact.datum_type.concretize().context("an input of a known type")?;
-            model.set_input_fact(0, InferenceFact::dt_shape(datum_type, shape))?;
-            let outputs = model.output_outlets()?.to_vec();
-            for outlet in outputs {
-                model.set_outlet_fact(outlet, InferenceFact::default())?;
-            }
-        }
-        model.into_typed()
-    });
+    let loaded = onnx.model_for_proto_model(&proto).and_then(|model| typed(model, open_batch));
     LOADING.take();
-    let mut model = model?;
-    materialise_the_rest(&mut model)?;
-    Ok(model)
+    let mut loaded = loaded?;
+    materialise_the_rest(&mut loaded.model)?;
+    Ok(loaded)
+}
+
+fn typed(mut model: InferenceModel, open_batch: bool) -> TractResult<Loaded> {
+    let fact = model.input_fact(0)?.clone();
+    let mut shape: TVec<TDim> = fact.shape.concretize().context("an input of a known shape")?;
+    let datum_type = fact.datum_type.concretize().context("an input of a known type")?;
+    let input = datum_type.fact(&shape);
+    let mut batch = None;
+    if open_batch {
+        let symbol = model.symbols.sym("N");
+        *shape.first_mut().context("an input with a batch")? = symbol.to_dim();
+        model.set_input_fact(0, InferenceFact::dt_shape(datum_type, shape))?;
+        let outputs = model.output_outlets()?.to_vec();
+        for outlet in outputs {
+            model.set_outlet_fact(outlet, InferenceFact::default())?;
+        }
+        batch = Some(symbol);
+    }
+    Ok(Loaded { model: model.into_typed()?, input, batch })
 }
 
 /// tract's ONNX front end with this room's builders in place of the stock ones.

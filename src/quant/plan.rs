@@ -12,9 +12,13 @@ use tract_onnx::tract_hir::internal::*;
 use super::chain::Chain;
 use super::inspect::{self, NodeInfo};
 use super::kernels::Kernel;
+use super::lower::Loaded;
 use super::onnx_file::OnnxFile;
 use super::pool::Pool;
 use super::{fuse, lower, observe};
+
+/// In a file's protobuf: its graph has int8 convolutions.
+const QLINEAR: &[u8] = b"QLinearConv";
 
 /// A graph ready to run, with one input and one output.
 pub struct Plan {
@@ -30,17 +34,23 @@ pub struct Plan {
 
 impl Plan {
     pub fn load(file: &OnnxFile, kernel: &'static dyn Kernel, pool: &Arc<Pool>) -> TractResult<Self> {
-        let fixed = lower::typed_model(file, false)?;
-        let (input, output) = (fixed.input_fact(0)?.clone(), fixed.output_fact(0)?.clone());
-        ensure!(fixed.inputs.len() == 1 && fixed.outputs.len() == 1, "one input and one output expected");
-        let int8 = fixed.nodes().iter().any(|n| n.op_is::<lower::QConv>());
+        let int8 = file.reduced.windows(QLINEAR.len()).any(|bytes| bytes == QLINEAR);
         let open = if int8 { lower::typed_model(file, true).ok() } else { None };
-        let (open_batch, model) = (open.is_some(), open.unwrap_or(fixed));
+        let Loaded { model, input, batch } = match open {
+            Some(open) => open,
+            None => lower::typed_model(file, false)?,
+        };
+        ensure!(model.inputs.len() == 1 && model.outputs.len() == 1, "one input and one output expected");
+        let mut output = model.output_fact(0)?.clone();
+        if let (Some(symbol), Ok(faces)) = (&batch, input.shape[0].to_i64()) {
+            let dims = output.shape.iter().map(|d| d.eval(&SymbolValues::default().with(symbol, faces)));
+            output = output.datum_type.fact(dims.collect::<TVec<TDim>>());
+        }
         let mut model = model.into_decluttered()?;
         fuse::fuse(&mut model, kernel, pool)?;
         let nodes = inspect::nodes(&model)?;
         let state = model.into_optimized()?.into_runnable()?.spawn()?;
-        Ok(Self { state, nodes, input, output, open_batch })
+        Ok(Self { state, nodes, input, output, open_batch: batch.is_some() })
     }
 
     /// Runs the graph; nodes report to [`observe`].

@@ -447,6 +447,9 @@ impl Run<'_> {
     ) {
         let (conv, l) = (self.conv, &self.conv.layout);
         let picture = &self.input[face * l.size()..][..l.size()];
+        if l.channels == 1 {
+            return self.gather_gray(picture, pixels, v, convert);
+        }
         for (row, pixel) in v.chunks_exact_mut(conv.depth).zip(pixels) {
             let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
             let mut taps = row.chunks_exact_mut(l.channels);
@@ -460,6 +463,28 @@ impl Run<'_> {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// The same for one channel: tap by tap over all pixels, since a copy of one value per tap is all overhead.
+    fn gather_gray<T: Copy>(
+        &self,
+        picture: &[u8],
+        pixels: Range<usize>,
+        v: &mut [T],
+        convert: impl Fn(u8) -> T,
+    ) {
+        let (conv, l) = (self.conv, &self.conv.layout);
+        let [_, kernel_wide] = conv.kernel_size;
+        for tap in 0..conv.kernel_size[0] * kernel_wide {
+            let start =
+                tap / kernel_wide * conv.dilations[0] * l.columns + tap % kernel_wide * conv.dilations[1];
+            let rows = v.chunks_exact_mut(conv.depth).zip(pixels.clone());
+            for (row, pixel) in rows {
+                let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
+                let at = start + y * conv.strides[0] * l.columns + x * conv.strides[1];
+                row[tap] = convert(picture[at * l.pixel]);
             }
         }
     }

@@ -119,7 +119,7 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
 }
 
 /// Bytes that the weight stream is fetched ahead.
-const AHEAD: usize = 2048;
+pub(super) const AHEAD: usize = 2048;
 
 /// # Safety
 /// AVX2; slice lengths as [`Kernel::dense`] says.
@@ -147,9 +147,10 @@ unsafe fn dense<const N: usize>(w: &[i8], x: &[i16], depth: usize, out: &mut [[i
     }
 }
 
+/// The sum of eight lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sum(lanes: __m256i) -> i32 {
+pub(super) fn sum(lanes: __m256i) -> i32 {
     let four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
     let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
     _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))

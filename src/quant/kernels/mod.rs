@@ -13,6 +13,8 @@ pub mod generic;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod portable;
+#[cfg(target_arch = "x86_64")]
+pub mod vnni;
 
 /// Output channels of one packed block.
 pub const BLOCK: usize = 16;
@@ -113,12 +115,36 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 /// Faces that a dense layer handles in one pass over its weights.
 pub const FACES: usize = 4;
 
-/// The kernels that this CPU can run, fastest first. The last is always the portable one.
+/// The kernels that this CPU can run, fastest first. The last is always the portable one. Each has proved itself
+/// against that one: an emulator or hypervisor that misreports a feature, or an error of ours on a CPU that we never
+/// had, costs speed and not numbers.
 pub fn available() -> Vec<&'static dyn Kernel> {
+    let mut all = detected();
+    all.retain(|kernel| {
+        let right = agrees(*kernel);
+        if !right {
+            log::error!("the {} kernel computes wrongly on this CPU and is left out", kernel.name());
+        }
+        right
+    });
+    all.push(&portable::Portable);
+    all
+}
+
+fn detected() -> Vec<&'static dyn Kernel> {
     let mut all: Vec<&'static dyn Kernel> = Vec::new();
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        all.push(&avx2::Avx2);
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx2") && has!("avx512f") && has!("avx512bw") && has!("avx512vnni") {
+            all.push(&vnni::Avx512Vnni);
+        }
+        if has!("avx2") && has!("avxvnni") {
+            all.push(&vnni::AvxVnni);
+        }
+        if has!("avx2") {
+            all.push(&avx2::Avx2);
+        }
     }
     #[cfg(target_arch = "aarch64")]
     {
@@ -127,8 +153,38 @@ pub fn available() -> Vec<&'static dyn Kernel> {
         }
         all.push(&neon::Neon);
     }
-    all.push(&portable::Portable);
     all
+}
+
+/// A few products of every kind against the portable kernel; some microseconds.
+fn agrees(kernel: &dyn Kernel) -> bool {
+    const DEPTH: usize = 48;
+    let mut state = 0x5eed_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16
+    };
+    let x: [i16; FACES * DEPTH] = std::array::from_fn(|_| next());
+    let bytes: [i8; FACES * DEPTH] = x.map(|v| v as i8);
+    let w: [i16; DEPTH * BLOCK] = std::array::from_fn(|_| next() / 4);
+    let narrow: [i8; DEPTH * BLOCK] = w.map(|v| v as i8);
+    // One depth of one channel, where this kernel looks for it.
+    let mut ordered = w;
+    if !kernel.pairs() {
+        for (i, &v) in w.iter().enumerate() {
+            ordered[(i / (2 * BLOCK) * 2 + i % 2) * BLOCK + i / 2 % BLOCK] = v;
+        }
+    }
+    let products = |kernel: &dyn Kernel, w: &[i16]| {
+        let (mut m, mut m8) = ([0; FACES * BLOCK], [0; FACES * BLOCK]);
+        let (mut sums, mut sums8) = ([[0; DENSE_ROWS]; FACES], [[0; DENSE_ROWS]; FACES]);
+        kernel.multiply(&x, w, FACES, DEPTH, &mut m);
+        kernel.multiply8(&bytes, &narrow, FACES, DEPTH, &mut m8);
+        kernel.dense(&narrow, &x, DEPTH, &mut sums);
+        kernel.dense8(&narrow, &bytes, DEPTH, &mut sums8);
+        (m, m8, sums, sums8)
+    };
+    products(kernel, &ordered) == products(&portable::Portable, &w)
 }
 
 /// The fastest kernel, or the one named. The error lists the names that this CPU knows.
