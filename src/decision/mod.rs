@@ -157,7 +157,11 @@ impl Decision {
         pending.then(|| self.due().max(now))
     }
 
+    /// In a fault nothing is taken from faces: what they said then is old when it is over.
     fn consider(&mut self, opinion: Option<Opinion>, now: Timestamp) {
+        if self.mood.kind == MoodKind::Fault {
+            return;
+        }
         let kind = match &opinion {
             None => MoodKind::NoFace,
             Some(Opinion { emotion: Some(e), .. }) => MoodKind::Emotion(*e),
@@ -166,8 +170,8 @@ impl Decision {
         if kind != self.candidate.kind {
             self.candidate = Candidate { kind, since: now };
         }
-        // In a fault nothing is shown of faces; without a face the last scores stay until the hold is over.
-        if let (Some(o), true) = (opinion, self.mood.kind != MoodKind::Fault) {
+        // Without a face the last scores stay until the hold is over.
+        if let Some(o) = opinion {
             (self.mood.track, self.mood.scores) = (o.track, o.scores);
         }
     }
