@@ -150,7 +150,7 @@ fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
 fn nodes_of(file: &OnnxFile, role: Role, kernel: &'static dyn Kernel) -> anyhow::Result<Vec<NodeInfo>> {
     match role {
         Role::Classifier => Ok(Plan::load(file, kernel, &Arc::new(Pool::new(1)?))?.nodes),
-        Role::Detector => inspect::nodes(&typed_model(file, false)?.into_decluttered()?),
+        Role::Detector => inspect::nodes(&typed_model(file, false)?.model.into_decluttered()?),
     }
 }
 

@@ -95,7 +95,8 @@ impl Resampler {
         row: impl Fn(usize) -> &'a [u8],
         out: &mut [u8],
     ) {
-        let (across, down) = (self.table(width), self.table(height));
+        let across = self.table(width, None);
+        let down = self.table(height, Some(across));
         let (across, down) = (&self.tables[across], &self.tables[down]);
         if vertical_first(width, height) {
             self.half_way.resize(PATCH_SIDE * width * C, 0);
@@ -120,8 +121,9 @@ impl Resampler {
         }
     }
 
-    /// Index of the table for an axis of `source` pixels; computed into the oldest place unless it is there.
-    fn table(&mut self, source: usize) -> usize {
+    /// Index of the table for an axis of `source` pixels; computed into the oldest place unless it is there. `keep` is the
+    /// other axis's table, which must stay.
+    fn table(&mut self, source: usize, keep: Option<usize>) -> usize {
         if let Some(at) = self.tables.iter().position(|t| t.source == source) {
             return at;
         }
@@ -129,7 +131,7 @@ impl Resampler {
             self.largest = source;
             self.tables.iter_mut().for_each(|t| t.reserve(source));
         }
-        let at = self.next;
+        let at = if keep == Some(self.next) { (self.next + 1) % KEPT } else { self.next };
         self.next = (at + 1) % KEPT;
         self.tables[at].fill(source);
         at
@@ -172,4 +174,27 @@ fn blend<'a>(rows: impl Iterator<Item = &'a [u8]>, weights: &[i32], sums: &mut [
 
 fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that was found among the kept ones was overwritten by the other axis's: out of bounds, or a wrong face.
+    #[test]
+    fn the_tables_of_both_axes_live_side_by_side() {
+        let picture: Vec<u8> = (0..200usize * 200).map(|i| (i * 31 % 251) as u8).collect();
+        let resize = |resampler: &mut Resampler, (width, height): (usize, usize)| {
+            let mut out = [0; PATCH_SIDE * PATCH_SIDE];
+            resampler.resize::<1>((width, height), |y| &picture[y * 200..][..width], &mut out);
+            out
+        };
+        let mut used = Resampler::default();
+        // Every size is met both as a kept table and as a new one, in an order that walks over all places.
+        for n in 0..400usize {
+            let size = (40 + n * 7 % 23, 40 + n * 11 % 61);
+            let fresh = resize(&mut Resampler::default(), size);
+            assert!(resize(&mut used, size) == fresh, "{size:?} at step {n}");
+        }
+    }
 }
