@@ -144,7 +144,8 @@ pub struct EvalArgs {
     pub dir: PathBuf,
     #[command(flatten)]
     pub model: ModelChoice,
-    /// Spoil each picture first, in the same way every time: NAME:LEVEL, such as blur:2 (`list` shows all)
+    /// Spoil each picture first, in the same way every time: blur, noise, dark, bright, jpeg, rotate, scale, offset or
+    /// occlusion, at level 1 (slight) to 5 (severe), such as blur:2
     #[arg(long, value_name = "NAME:LEVEL")]
     pub corrupt: Option<String>,
     /// Arithmetic of the classifier

@@ -1,0 +1,10 @@
+//! The binary as a user meets it: arguments and files in; exit code, stdout and stderr out. Real models, real pictures.
+
+mod bad_input;
+mod bench;
+mod classify;
+mod eval;
+mod harness;
+mod model;
+mod run;
+mod usage;
