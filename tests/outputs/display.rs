@@ -1,0 +1,167 @@
+//! The page: that it is drawn on every panel and in every language, when it is drawn, and what must not be on it.
+
+use crate::stage::{face, mostly, ms, view};
+use embedded_graphics::pixelcolor::{BinaryColor, Rgb565, Rgb888};
+use embedded_graphics::prelude::*;
+use moodlight::decision::{Mood, MoodKind};
+use moodlight::emotion::Emotion;
+use moodlight::frame::{GrayImage, Timestamp};
+use moodlight::outputs::display::{Display, DisplaySettings, Language, Layout, Panel, Privacy};
+use moodlight::outputs::{Indicator, View};
+use moodlight::sim::panel::SimPanel;
+use rstest::rstest;
+
+fn moods() -> Vec<MoodKind> {
+    let others = [MoodKind::Uncertain, MoodKind::NoFace, MoodKind::Fault];
+    Emotion::ALL.into_iter().map(MoodKind::Emotion).chain(others).collect()
+}
+
+fn mood(kind: MoodKind, score: f32) -> Mood {
+    let scores = mostly(kind.emotion().unwrap_or(Emotion::Fear), score);
+    Mood { kind, since: Timestamp::ZERO, track: Some(1), scores }
+}
+
+fn settings(language: Language) -> DisplaySettings {
+    DisplaySettings { language, ..DisplaySettings::default() }
+}
+
+fn show<P: Panel>(page: &mut Display<P>, mood: &Mood, t: u64) {
+    page.show(&view(mood, &Vec::new()), ms(t), &mut Vec::new()).expect("a simulated panel works");
+}
+
+fn drawn<P: Panel + Clone>(panel: P, language: Language, privacy: Privacy, kind: MoodKind) -> P {
+    let mut page = Display::new(panel, settings(language), privacy);
+    show(&mut page, &mood(kind, 0.8), 0);
+    page.panel().clone()
+}
+
+/// Ten moods, ten different pages, in each language and on each panel: nothing is cut away that tells them apart.
+#[rstest]
+fn every_mood_has_its_page(
+    #[values(Language::English, Language::German, Language::Korean)] language: Language,
+    #[values((128, 64), (128, 32), (480, 320), (800, 480))] size: (u32, u32),
+) {
+    let pages: Vec<Vec<bool>> = moods()
+        .into_iter()
+        .map(|kind| {
+            let panel = SimPanel::<BinaryColor>::new(size.0, size.1);
+            let panel = drawn(panel, language, Privacy::NothingKept, kind);
+            panel.pixels().iter().map(|p| p.is_on()).collect()
+        })
+        .collect();
+    for (i, page) in pages.iter().enumerate() {
+        assert!(page.iter().filter(|lit| **lit).count() > 60, "page {i} is nearly empty");
+        assert!(pages[..i].iter().all(|other| other != page), "page {i} looks like another");
+    }
+}
+
+/// Of every panel that a box may have; a wrong area would reach outside or overlap.
+#[rstest]
+fn parts_lie_on_the_panel_and_apart(
+    #[values((128, 64), (128, 32), (240, 240), (320, 240), (480, 320), (800, 480), (1024, 600), (1920, 1080))]
+    size: (u32, u32),
+) {
+    let panel = Size::new(size.0, size.1);
+    let Layout { icon, title, bars, picture, footer, .. } = Layout::of(panel);
+    let parts: Vec<_> =
+        [Some(icon), Some(title), bars.area(), picture, footer].into_iter().flatten().collect();
+    let whole = embedded_graphics::primitives::Rectangle::new(Point::zero(), panel);
+    for (i, part) in parts.iter().enumerate() {
+        assert_eq!(part.intersection(&whole), *part, "part {i} reaches outside");
+        for other in &parts[..i] {
+            assert!(part.intersection(other).is_zero_sized(), "{part:?} over {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_is_drawn_when_something_changed_and_at_most_ten_times_a_second() {
+    let panel = SimPanel::<Rgb888>::new(480, 320);
+    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let happy = |score| mood(MoodKind::Emotion(Emotion::Happy), score);
+    let steps = [
+        (0, happy(0.8), 1),
+        (50, happy(0.8), 1),
+        // Another score: not before the tenth of a second is over.
+        (60, happy(0.7), 1),
+        (100, happy(0.7), 2),
+        (5000, happy(0.7), 2),
+        // Another mood: at once.
+        (5010, mood(MoodKind::Emotion(Emotion::Sad), 0.8), 3),
+        (5020, happy(0.7), 4),
+    ];
+    for (t, mood, flushes) in steps {
+        show(&mut page, &mood, t);
+        assert_eq!(page.panel().flushes(), flushes, "at {t} ms");
+        if t == 60 {
+            assert_eq!(page.next_change(ms(60)), Some(ms(100)));
+        }
+    }
+}
+
+#[test]
+fn the_end_is_black() {
+    let panel = SimPanel::<Rgb565>::new(320, 240);
+    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    show(&mut page, &mood(MoodKind::Fault, 0.5), 0);
+    assert!(page.panel().pixels().iter().any(|p| *p != Rgb565::BLACK));
+    page.off(ms(10), &mut Vec::new()).expect("works");
+    assert!(page.panel().pixels().iter().all(|p| *p == Rgb565::BLACK));
+}
+
+/// "Nothing is stored or sent" must not stand there while snapshots are written.
+#[test]
+fn the_privacy_line_tells_the_truth() {
+    let page = |privacy| {
+        let panel = SimPanel::<Rgb888>::new(800, 480);
+        drawn(panel, Language::English, privacy, MoodKind::Emotion(Emotion::Happy))
+    };
+    let footer = Layout::of(Size::new(800, 480)).footer.expect("800×480 has a footer");
+    let written = |panel: &SimPanel<Rgb888>| {
+        let ground = panel.pixels()[0];
+        footer.points().any(|p| panel.pixels()[p.y as usize * 800 + p.x as usize] != ground)
+    };
+    assert!(written(&page(Privacy::NothingKept)));
+    assert!(!written(&page(Privacy::Snapshots)));
+}
+
+/// A view between two frames has no picture; the one that is there stays.
+#[test]
+fn the_picture_stays_between_frames() {
+    let panel = SimPanel::<Rgb888>::new(480, 320);
+    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let white = GrayImage { width: 64, height: 48, data: vec![255; 64 * 48] };
+    let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
+    let faces = vec![face(1, 20.0, happy.scores)];
+    let with = View { mood: &happy, faces: &faces, picture: Some(white.view()), notice: None };
+    page.show(&with, ms(0), &mut Vec::new()).expect("works");
+    let before = page.panel().pixels().to_vec();
+    show(&mut page, &happy, 200);
+    assert!(before == page.panel().pixels(), "the page changed without a frame");
+    let area = Layout::of(Size::new(480, 320)).picture.expect("480×320 has a picture");
+    let center = area.center();
+    assert_eq!(before[center.y as usize * 480 + center.x as usize], Rgb888::WHITE);
+}
+
+#[test]
+fn a_quiet_page_dims_and_a_face_wakes_it() {
+    let panel = SimPanel::<Rgb888>::new(320, 240);
+    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let brightest =
+        |page: &Display<SimPanel<Rgb888>>| page.panel().pixels().iter().map(|p| p.g()).max().unwrap_or(0);
+    let nobody = mood(MoodKind::NoFace, 0.2);
+    show(&mut page, &nobody, 0);
+    let awake = brightest(&page);
+    show(&mut page, &nobody, 121_000);
+    assert!(brightest(&page) < awake / 2, "{} of {awake}", brightest(&page));
+    show(&mut page, &mood(MoodKind::Emotion(Emotion::Happy), 0.9), 122_000);
+    assert!(brightest(&page) > awake);
+}
+
+#[rstest]
+#[case("brightness = 0", "display.brightness: expected 1 to 100 percent, found 0")]
+#[case("dimmed = 101", "display.dimmed: expected 1 to 100 percent, found 101")]
+fn settings_out_of_range_are_named(#[case] text: &str, #[case] expect: &str) {
+    let settings: DisplaySettings = toml::from_str(text).expect("well-formed");
+    assert_eq!(settings.validate(), Err(expect.to_string()));
+}
