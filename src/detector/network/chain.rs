@@ -6,7 +6,8 @@
 //!
 //! Terms. *Stage*: a block with its three padded input rows. Shapes are `[height, width, channels]` without a batch.
 
-use super::kernel::{BlockRow, CHUNK, GROUP, HeadRow, Kernels, Pointwise, Residual, STEM_SIDE, StemRow};
+use super::dispatch::Kernels;
+use super::kernel::{BlockRow, CHUNK, GROUP, HeadRow, Pointwise, Residual, STEM_SIDE, StemRow};
 use std::sync::Arc;
 use tract_onnx::tract_hir::internal::*;
 

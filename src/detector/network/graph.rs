@@ -119,10 +119,11 @@ impl<'a> Reader<'a> {
         match (self.value(node, 0)?, shape, geometry.group) {
             (Value::Map(0), &[GROUP, 3, STEM_SIDE, STEM_SIDE], 1) => {
                 ensure!(geometry.stride == [2, 2] && geometry.pads == [1, 1, 2, 2], "{geometry:?}");
-                Ok(Value::StemSum(stem(weights, bias.context("the stem has a bias")?)))
+                Ok(Value::StemSum(stem(weights, sized(bias, GROUP)?)))
             }
             (Value::Map(map), &[channels, 1, 3, 3], group) if map > 0 && group == channels => {
                 let stride = geometry.depthwise_stride()?;
+                ensure!(self.channels(map) == Some(channels), "{channels} channels of another map");
                 ensure!(bias.is_none(), "a depthwise convolution with a bias");
                 ensure!(channels.is_multiple_of(GROUP), "{channels} channels");
                 Ok(Value::Depthwise(Half { map, stride, weights: taps_first(weights, channels) }))
@@ -130,15 +131,23 @@ impl<'a> Reader<'a> {
             (Value::Depthwise(half), &[outputs, inputs, 1, 1], 1) => {
                 ensure!(geometry.is_plain() && inputs * TAPS == half.weights.len(), "{geometry:?}");
                 ensure!(outputs.is_multiple_of(GROUP), "{outputs} channels");
-                let bias = bias.context("a pointwise convolution has a bias")?;
-                Ok(Value::Sum(half, Pointwise::pack(inputs, weights, bias)))
+                Ok(Value::Sum(half, Pointwise::pack(inputs, weights, sized(bias, outputs)?)))
             }
-            (Value::Map(map), &[_, inputs, 1, 1], 1) if map > 0 => {
-                ensure!(geometry.is_plain(), "{geometry:?}");
-                let bias = bias.context("a head has a bias")?;
+            (Value::Map(map), &[outputs, inputs, 1, 1], 1) if map > 0 => {
+                ensure!(geometry.is_plain() && self.channels(map) == Some(inputs), "{geometry:?}");
+                let bias = sized(bias, outputs)?;
                 Ok(self.push(map, Kind::Head(Pointwise::pack(inputs, weights, bias)), |_| Value::Head))
             }
             (from, shape, group) => bail!("weights {shape:?} in {group} groups on {}", from.name()),
+        }
+    }
+
+    /// How many channels map number `map` has.
+    fn channels(&self, map: usize) -> Option<usize> {
+        match &self.layers.get(map.checked_sub(1)?)?.kind {
+            Kind::Stem(_) => Some(GROUP),
+            Kind::Block(block) => Some(block.pointwise.outputs),
+            Kind::Head(_) => None,
         }
     }
 
@@ -240,6 +249,13 @@ impl Geometry {
             _ => bail!("{self:?}"),
         }
     }
+}
+
+/// A bias, which must be there and have one value for each output.
+fn sized(bias: Option<&[f32]>, outputs: usize) -> TractResult<&[f32]> {
+    let bias = bias.context("a bias is missing")?;
+    ensure!(bias.len() == outputs, "{} biases for {outputs} outputs", bias.len());
+    Ok(bias)
 }
 
 /// `[channels][9]` → `[9][channels]`

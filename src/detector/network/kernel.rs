@@ -4,14 +4,14 @@
 //! after it, so that no kernel asks where the edge is. *Tile*: [`TILE`] pixels by [`GROUP`] output channels, which
 //! fill the registers of AVX2; weights are stored in the order in which tiles read them.
 //!
-//! Each kernel is written once over [`Lanes`] and compiled once per instruction set; [`Kernels::best`] chooses at load.
+//! Each kernel is written once over [`Lanes`] and compiled once per instruction set; [`Kernels`](super::dispatch::Kernels) chooses at load.
 
-use super::lanes::{LANES, Lanes, Portable};
+use super::lanes::{LANES, Lanes};
 
 /// Pixels in a pointwise tile: 3 × 3 sums, 3 weights and a pixel leave room in AVX2's 16 registers, and nine sums hide
 /// the multiplier's latency. Four pixels would fill the registers exactly; the compiler then spills one (2.2 times
 /// slower, measured).
-const TILE: usize = 3;
+pub const TILE: usize = 3;
 /// Pixels that the depthwise kernel does at once.
 const RUN: usize = 4;
 /// Output pixels that go through depthwise and pointwise together, so that what lies between stays in the L1 cache.
@@ -89,100 +89,10 @@ pub struct StemRow<'a> {
     pub out: &'a mut [f32],
 }
 
-/// The kernels of one instruction set.
-#[derive(Debug, Clone, Copy)]
-pub struct Kernels {
-    pub name: &'static str,
-    block: unsafe fn(BlockRow<'_>),
-    head: unsafe fn(HeadRow<'_>),
-    stem: unsafe fn(StemRow<'_>),
-}
-
-impl Kernels {
-    /// The fastest that this machine runs.
-    pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if super::lanes::Avx2::available() {
-            return avx2::KERNELS;
-        }
-        #[cfg(target_arch = "aarch64")]
-        return Self { name: "neon", ..Self::over::<super::lanes::Neon>() };
-        #[allow(unreachable_code)]
-        Self::portable()
-    }
-
-    pub fn portable() -> Self {
-        Self::over::<Portable>()
-    }
-
-    /// For lanes that the target's baseline has; others need a `#[target_feature]` around them.
-    fn over<V: Lanes>() -> Self {
-        Self { name: "portable", block: block::<V>, head: head::<V>, stem: stem::<V> }
-    }
-
-    pub fn block(&self, job: BlockRow<'_>) {
-        let width = job.out.len() / job.pointwise.outputs;
-        let channels = job.pointwise.inputs;
-        let reach = (width - 1) * job.stride + 3;
-        assert!(job.rows.iter().all(|r| r.len() >= reach * channels), "a padded row is too short");
-        assert!(
-            channels.is_multiple_of(LANES) && job.pointwise.outputs.is_multiple_of(GROUP),
-            "channels come in vectors"
-        );
-        assert!(job.mixed.len() >= CHUNK * channels && job.depthwise.len() == TAPS * channels);
-        assert!(job.out.len() == width * job.pointwise.outputs);
-        let fits = job.residual != Residual::Input || (job.stride == 1 && channels == job.pointwise.outputs);
-        assert!(fits && channels <= job.pointwise.outputs, "the residual does not fit");
-        // SAFETY: the lengths were checked above, and `self` exists only for an available instruction set.
-        unsafe { (self.block)(job) }
-    }
-
-    pub fn head(&self, job: HeadRow<'_>) {
-        let width = job.row.len() / job.pointwise.inputs;
-        assert!(job.row.len() == width * job.pointwise.inputs, "a row of whole pixels");
-        assert!(job.out.len() == width * job.pointwise.outputs);
-        // SAFETY: as in `block`.
-        unsafe { (self.head)(job) }
-    }
-
-    pub fn stem(&self, job: StemRow<'_>) {
-        let width = job.out.len() / GROUP;
-        assert!(job.rows.iter().all(|r| r.len() >= 2 * (width - 1) + STEM_SIDE), "a padded row is too short");
-        assert!(job.out.len() == width * GROUP && width >= TILE, "a row of at least a tile");
-        assert!(job.weights.len() == STEM_SIDE * STEM_SIDE * GROUP && job.bias.len() == GROUP);
-        // SAFETY: as in `block`.
-        unsafe { (self.stem)(job) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::*;
-    use crate::detector::network::lanes::Avx2;
-
-    pub const KERNELS: Kernels = Kernels { name: "avx2", block: block_row, head: head_row, stem: stem_row };
-
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn block_row(job: BlockRow<'_>) {
-        // SAFETY: the caller checked lengths and instruction set.
-        unsafe { block::<Avx2>(job) }
-    }
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn head_row(job: HeadRow<'_>) {
-        // SAFETY: as above.
-        unsafe { head::<Avx2>(job) }
-    }
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn stem_row(job: StemRow<'_>) {
-        // SAFETY: as above.
-        unsafe { stem::<Avx2>(job) }
-    }
-}
-
 /// # Safety
-/// The lengths are as [`Kernels::block`] checks them and `V` is available.
+/// The lengths are as `Kernels::block` checks them and `V` is available.
 #[inline(always)]
-unsafe fn block<V: Lanes>(job: BlockRow<'_>) {
+pub unsafe fn block<V: Lanes>(job: BlockRow<'_>) {
     let (channels, outputs) = (job.pointwise.inputs, job.pointwise.outputs);
     let width = job.out.len() / outputs;
     // SAFETY: (whole body) `rows` hold `width·stride + 2` pixels as far as taps reach, `mixed` CHUNK × channels,
@@ -258,9 +168,9 @@ impl Sink for HeadSink<'_> {
 }
 
 /// # Safety
-/// The lengths are as [`Kernels::head`] checks them and `V` is available.
+/// The lengths are as `Kernels::head` checks them and `V` is available.
 #[inline(always)]
-unsafe fn head<V: Lanes>(job: HeadRow<'_>) {
+pub unsafe fn head<V: Lanes>(job: HeadRow<'_>) {
     let width = job.row.len() / job.pointwise.inputs;
     let mut sink = HeadSink { outputs: job.pointwise.outputs, out: job.out };
     // SAFETY: `row` holds width × inputs values.
@@ -412,9 +322,9 @@ unsafe fn tile<V: Lanes, const PIXELS: usize>(
 }
 
 /// # Safety
-/// The lengths are as [`Kernels::stem`] checks them and `V` is available.
+/// The lengths are as `Kernels::stem` checks them and `V` is available.
 #[inline(always)]
-unsafe fn stem<V: Lanes>(job: StemRow<'_>) {
+pub unsafe fn stem<V: Lanes>(job: StemRow<'_>) {
     let out = job.out.as_mut_ptr();
     // SAFETY: rows hold 2·(width − 1) + 5 values, weights 25 × GROUP, out width × GROUP.
     unsafe {

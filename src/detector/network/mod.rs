@@ -6,6 +6,7 @@
 //! [`STEP`].
 
 mod chain;
+mod dispatch;
 mod graph;
 mod kernel;
 mod lanes;
@@ -13,8 +14,9 @@ mod lanes;
 use super::DetectorError;
 use super::decode::{Grid, VALUES};
 use chain::{Chain, Head, Layers};
+use dispatch::Kernels;
 use graph::{Kind, Layer};
-use kernel::{Kernels, Pointwise};
+use kernel::Pointwise;
 use std::path::Path;
 use std::sync::Arc;
 use tract_onnx::tract_hir::internal::*;
