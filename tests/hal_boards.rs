@@ -1,7 +1,8 @@
-//! The board profiles against what the boards' makers publish: each header pin, each line that an LED hangs on.
+//! The board profiles against a second writing of the boards' headers: each header pin, each line that an LED hangs on.
 //!
-//! The tables here are written from the makers' header drawings, not from the profiles; see each profile's head for the
-//! document.
+//! The tables here were written apart from the profiles, in the makers' drawing order, so they catch slips. They were not
+//! yet compared with the makers' documents that the profiles name (but for the Jetson Nano's offsets, compared with
+//! NVIDIA's Jetson.GPIO table): do that on real hardware before a release.
 
 use moodlight::config::BoardProfile;
 use moodlight::config::pins::{Pin, PinRef};
