@@ -2,7 +2,7 @@
 //! happy: what the trace says happened, and when. Decision, tracker, LEDs, session and supervision are the real ones.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -198,7 +198,7 @@ impl Ran {
 
 fn session(
     pins: &SimPins,
-    trace: &PathBuf,
+    trace: &Path,
     detector: impl FaceDetector + 'static,
     more: Vec<Box<dyn Indicator>>,
 ) -> Session {

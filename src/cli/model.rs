@@ -14,7 +14,7 @@ use crate::quant::plan::Plan;
 use crate::quant::pool::Pool;
 use anyhow::anyhow;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub fn run(args: &ModelArgs) -> CommandResult {
@@ -200,7 +200,7 @@ fn verify(given: Option<&Path>, json: bool) -> CommandResult {
     Ok(if verdicts.iter().all(|v| v.ok) { Exit::Done } else { Exit::Incomplete })
 }
 
-fn verdicts_of_folder(folder: &PathBuf) -> anyhow::Result<Vec<Verdict>> {
+fn verdicts_of_folder(folder: &Path) -> anyhow::Result<Vec<Verdict>> {
     let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
     let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
     Ok(manifest.models.into_iter().map(|entry| verdict_of(&found(entry))).collect())

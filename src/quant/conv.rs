@@ -293,6 +293,6 @@ mod tests {
         let (mut y, mut acc) = (vec![0; 4], Vec::new());
         reference(&spec, &[1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 3], &mut y, &mut acc);
         // row 0: columns (pad, 0) and (1, 2); values less the zero point: 0..=8
-        assert_eq!(y, [0 + 3 + 2, 1 + 2 + 4 + 5 + 2, 3 + 6 + 2, 4 + 5 + 7 + 8 + 2]);
+        assert_eq!(y, [3 + 2, 1 + 2 + 4 + 5 + 2, 3 + 6 + 2, 4 + 5 + 7 + 8 + 2]);
     }
 }

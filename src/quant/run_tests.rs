@@ -179,7 +179,7 @@ fn deep_layers_are_exact(#[case] seed: u64, #[case] form: Form) {
     // One sign per channel, as large as the form covers: every sum is far from zero.
     let top = if form == Form::F4 { 28 } else { 127 };
     let weights: Vec<i8> =
-        (0..16 * g.depth()).map(|i| if i / g.depth() % 2 == 0 { top } else { -top }).collect();
+        (0..16 * g.depth()).map(|i| if (i / g.depth()).is_multiple_of(2) { top } else { -top }).collect();
     assert!(weights.chunks_exact(g.depth()).all(|w| form.covers(w)));
     spec.weights = Weights::Owned(weights.into());
     spec.multipliers = vec![1e-6; 16];

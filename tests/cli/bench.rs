@@ -30,8 +30,8 @@ fn the_json_is_the_promised_one() {
     for stage in ["decode_ms", "detect_ms", "frame_ms"] {
         assert!(ms(&result[stage], "min") > 0.0, "{result:#}");
     }
-    // The whole frame has the detection in it.
-    assert!(ms(&result["frame_ms"], "min") > ms(&result["detect_ms"], "min") * 0.8, "{result:#}");
+    // The whole frame has the decoding in it (and a full scan only now and then: faces are followed between).
+    assert!(ms(&result["frame_ms"], "min") > ms(&result["decode_ms"], "min"), "{result:#}");
     // Four times smaller weights: the reason for int8 on a small board.
     assert!(ms(&result["int8"], "peak_rss_mib") < ms(&result["f32"], "peak_rss_mib"), "{result:#}");
 }

@@ -167,6 +167,7 @@ pub fn lights(script: &str, fps: u64, settings: &DecisionSettings, board: &SimPi
         leds.next_change(now)
     });
     leds.off(last, &mut events).expect("simulated pins work");
+    note(last, &mut events);
     assert!(LedLine::ALL.iter().all(|&l| !board.lit(l)), "a light is on after the end");
     line.join(", ")
 }

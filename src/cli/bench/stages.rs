@@ -67,7 +67,8 @@ fn classify(args: &BenchArgs, precision: Precision) -> anyhow::Result<Value> {
 
 /// Median time of each node: a node's time runs from the end of the one before it.
 fn layers(vgg: &mut Vgg, patch: &FacePatch, seconds: Duration) -> anyhow::Result<Value> {
-    let seen: Rc<RefCell<Vec<(String, Vec<Duration>)>>> = Rc::default();
+    type NodeTimes = Vec<(String, Vec<Duration>)>;
+    let seen: Rc<RefCell<NodeTimes>> = Rc::default();
     let started = Instant::now();
     let mut runs = 0;
     while runs < LEAST || started.elapsed() < seconds {

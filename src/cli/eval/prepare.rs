@@ -8,6 +8,7 @@ use crate::preprocess::FacePatch;
 use crate::preprocess::still::Still;
 
 /// What became of a sample.
+#[allow(clippy::large_enum_variant)] // nearly every picture has its face: a box would cost more than it saves
 pub enum Prepared {
     Face(FacePatch),
     /// Read, but the detector found no face on the canvas.
