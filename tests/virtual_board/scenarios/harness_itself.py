@@ -49,8 +49,8 @@ def webcam_bit_exact(bench: Bench):
     stream = (board.share / "webcam.mjpg").read_bytes()
     bench.expect(all(picture in stream for picture in board.webcam.pictures), "both pictures are in the stream, unchanged")
     began = board.unplug()
-    board.agent.run(f"while [ -e {node} ]; do sleep 0.02; done", 5)
-    bench.within("node gone after", board.now() - began, 2)
+    board.agent.run(f"while [ -e {node} ]; do sleep 0.02; done", 10)
+    bench.within("node gone after", board.now() - began, 10)  # the kernel's own time, no promise of ours
 
 
 @scenario("vivid-bit-exact", "YUYV frames fed to vivid's output come back from its capture node bit for bit", "harness")
