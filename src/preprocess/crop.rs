@@ -2,8 +2,8 @@
 //!
 //! Where a crop reaches beyond the picture it is black, as with PIL's `crop`. Repeating the edge, mirroring it or filling
 //! with the mean reads faces no better: with 5 of 48 pixels lost at one side, 64.6 % of 1,197 FER-2013 validation faces
-//! are right with black, 65.1 % with the edge, 65.2 % mirrored (65.0 % of whole faces); with 10 lost, 62.6 % and 61.1 %
-//! (tests/goldens/edge_padding.py). So exactness decides.
+//! are right with black, 65.1 % with the edge, 65.2 % mirrored (65.0 % of whole faces); with 10 lost, 62.6 %, 61.1 %
+//! and 62.9 % (tests/goldens/edge_padding.py). So exactness decides.
 
 use super::resample::Resampler;
 use super::{FacePatch, PATCH_SIDE};

@@ -6,6 +6,9 @@
 //! - *stills' way* ([`Still`]): crop → resize in the picture's own channels → gray, byte for byte what torchvision makes
 //!   of the same decoded pixels with PIL.
 //!
+//! On gray pictures both are the same. On 380 square crops (50 px and more) of 19 colour photos the camera way differs in
+//! 13.4 % of the patch's pixels, by one level, never by more than two; 0.13 levels on average.
+//!
 //! Nothing here logs, reads a clock or knows what a face is.
 
 mod crop;

@@ -8,6 +8,9 @@
 //! is libjpeg's to the bit (same integer transform), so that a camera's frame and PIL's `draft("L")` of it are the same
 //! pixels. Everything else (progressive and other rarities) goes to zune-jpeg, which allocates, and whose transform
 //! differs from libjpeg's by one level in about 1 % of the pixels.
+//!
+//! A 640×480 picture of 56 kB takes 1.1 ms (EPYC with AVX2, one core, least of 280); zune-jpeg would take 0.7 ms to luma
+//! and 1.2 ms to colour, and fills up what a cut-off picture lacks. tests/preprocess_figures.rs measures it.
 
 mod baseline;
 mod bits;
