@@ -71,10 +71,12 @@ def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:
     return patch
 
 
-def augment(patches: np.ndarray, rng: np.random.Generator, strength: float, side: int = vgg.SIDE) -> torch.Tensor:
+def augment(patches: np.ndarray, rng: np.random.Generator, strength: float, side: int = vgg.SIDE,
+            camera: float = 0.0) -> torch.Tensor:
     """Flip, ±15° rotation, ±15 % shift, 0.85–1.2 scale, contrast, brightness, erasing; normalised, `side` pixels.
 
-    `strength` 0 leaves the faces alone but for the flip.
+    `strength` 0 leaves the faces alone but for the flip. `camera` is the share of faces that are also seen as a cheap
+    camera sees them (each of `seen_badly`'s faults on that share).
     """
     n = len(patches)
     spread = lambda low, high: torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
@@ -88,7 +90,26 @@ def augment(patches: np.ndarray, rng: np.random.Generator, strength: float, side
     x = F.grid_sample(vgg.normalise(patches), grid, padding_mode="border", align_corners=False)
     each = lambda v: v.view(n, 1, 1, 1)
     x = x * each(1 + strength * spread(-0.3, 0.3)) + each(strength * spread(-0.25, 0.25))
-    return erased(x.clamp_(-1, 1), rng, strength)
+    x.clamp_(-1, 1)
+    return erased(seen_badly(x, rng, camera) if camera else x, rng, strength)
+
+
+def seen_badly(x: torch.Tensor, rng: np.random.Generator, share: float) -> torch.Tensor:
+    """Under- and over-exposure (gain 0.35 to 2), blur (sigma up to 1.5 pixels in 48), then noise (sigma up to 20 gray
+    levels), each on a `share` of the faces: up to the middle level of robustness.py's suite, the rest is for judging.
+    """
+    n, _, side, _ = x.shape
+    amount = lambda: torch.from_numpy((rng.random(n) * (rng.random(n) < share)).astype(np.float32)).view(n, 1, 1, 1)
+    exposure, sigma, noise = amount(), amount() * 1.5 * side / 48 + 1e-3, amount() * 20 / 127.5
+    stops = torch.where(torch.from_numpy(rng.random(n) < 0.5).view(n, 1, 1, 1), -1.5, 1.0) * exposure
+    x = ((x + 1) * torch.exp2(stops) - 1).clamp_(-1, 1)
+    reach = torch.arange(-4, 5, dtype=torch.float32).view(1, 1, 1, 9)
+    taps = torch.exp(-0.5 * (reach / sigma) ** 2)
+    taps = taps / taps.sum(3, keepdim=True)
+    x = F.pad(x.view(1, n, side, side), (4, 4, 4, 4), mode="replicate")
+    x = F.conv2d(F.conv2d(x, taps, groups=n), taps.view(n, 1, 9, 1), groups=n).view(n, 1, side, side)
+    grain = torch.from_numpy(rng.standard_normal(x.shape, np.float32))
+    return (x + noise * grain).clamp_(-1, 1)
 
 
 def erased(x: torch.Tensor, rng: np.random.Generator, strength: float) -> torch.Tensor:

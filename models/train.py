@@ -2,7 +2,9 @@
 
 Recipe (the defaults): SGD 0.04 with Nesterov momentum 0.9, batch 128, cross-entropy, weight decay 5e-4, and the rate
 divided by ten when validation accuracy has not risen for 3 epochs (ReduceLROnPlateau, max, at least 1e-6). Options
-choose a cosine instead, label smoothing, smaller pictures at the start, and averaged weights.
+choose a cosine instead (over --epochs, or over --minutes with `timed`), label smoothing, smaller pictures at the start,
+averaged weights, soft labels (teacher.py), and layers that stay as they are (a fine-tune of the convolutions alone
+leaves 88 % of the model file's bytes untouched).
 
 Files in --out: `last.pt` (everything needed to go on), `best.safetensors` (f16, by validation accuracy of the averaged
 weights), `log.jsonl` (one line an epoch). A checkpoint of another recipe or other shapes is refused.
@@ -29,7 +31,8 @@ import vgg
 from dataset import Faces, augment
 
 # What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
-RECIPE = ("lr", "batch", "epochs", "schedule", "smoothing", "decay", "drop", "average", "side", "seed", "strength")
+RECIPE = ("lr", "batch", "epochs", "schedule", "smoothing", "decay", "drop", "average", "side", "seed", "strength",
+          "freeze", "soft_share", "camera")
 
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
@@ -40,9 +43,10 @@ def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
 
 
 def has_bf16_units() -> bool:
-    """Whether the CPU multiplies bf16 matrices (AMX); elsewhere bf16 is slower than f32."""
+    """Whether the CPU multiplies bf16 (AMX, or AVX-512's own); elsewhere bf16 is slower than f32."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text()
+        return "amx_bf16" in flags or "avx512_bf16" in flags
     except OSError:
         return False
 
@@ -55,19 +59,29 @@ class Trainer:
         self.net = vgg.load(args.init, args.drop) if args.init else self.fresh()
         self.net = self.net.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
-        weights = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
+        for name in args.freeze:
+            self.net.get_submodule(name).weight.requires_grad_(False)
+        free = [p for p in self.net.parameters() if p.requires_grad]
+        weights, others = [p for p in free if p.ndim > 1], [p for p in free if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": args.decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.SGD(groups, lr=args.lr, momentum=0.9, nesterov=True)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, "max", 0.1, patience=3, min_lr=1e-6)
         self.hash = recipe_hash(args, self.net)
         self.epoch, self.step, self.best = 0, 0, 0.0
         self.bf16 = has_bf16_units()
+        self.begin = time.monotonic()
+        self.moving = [(mine, theirs) for (name, mine), theirs in
+                       zip(self.average.state_dict().items(), self.net.state_dict().values())
+                       if mine.dtype.is_floating_point and name not in {f"{f}.weight" for f in args.freeze}]
 
     def fresh(self) -> vgg.Vgg:
         return vgg.Vgg(self.args.drop)
 
+    def minutes(self) -> float:
+        return (time.monotonic() - self.begin) / 60
+
     def loss(self, x: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """`y` holds class numbers, or a row of probabilities for each face."""
         return F.cross_entropy(logits, y, label_smoothing=self.args.smoothing)
 
     def save(self, path: Path) -> None:
@@ -88,10 +102,13 @@ class Trainer:
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
 
     def set_rate(self, steps_per_epoch: int) -> None:
-        if self.args.schedule == "cosine":
-            done = min(self.step / (self.args.epochs * steps_per_epoch), 1.0)
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.args.lr * 0.5 * (1 + np.cos(np.pi * done))
+        if self.args.schedule == "plateau":
+            return
+        done = self.step / (self.args.epochs * steps_per_epoch)
+        if self.args.schedule == "timed":
+            done = self.minutes() / self.args.minutes
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.args.lr * 0.5 * (1 + np.cos(np.pi * min(done, 1.0)))
 
     def train_step(self, x: torch.Tensor, y: torch.Tensor) -> float:
         self.net.train()
@@ -111,9 +128,8 @@ class Trainer:
     def follow(self) -> None:
         """Averaged weights: exponential, warmed up so that early steps do not linger; batch norm's numbers too."""
         keep = min(self.args.average, (1 + self.step) / (10 + self.step))
-        for mine, theirs in zip(self.average.state_dict().values(), self.net.state_dict().values()):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - keep)
+        for mine, theirs in self.moving:
+            mine.lerp_(theirs, 1 - keep)
 
     @torch.inference_mode()
     def accuracy(self, faces: Faces) -> float:
@@ -126,9 +142,9 @@ class Trainer:
 
 def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
     """Epochs until the recipe or the minutes end; a broken-off epoch is begun again on resume."""
-    args, begin = trainer.args, time.monotonic()
-    over = lambda: args.minutes and time.monotonic() - begin > args.minutes * 60
-    steps = len(train) // args.batch
+    args = trainer.args
+    over = lambda: args.minutes and trainer.minutes() > args.minutes
+    steps, targets = len(train) // args.batch, targets_of(train, args)
     while trainer.epoch < args.epochs and not over():
         rng = np.random.default_rng([args.seed, trainer.epoch])
         torch.manual_seed(args.seed * 10_000 + trainer.epoch)
@@ -136,13 +152,24 @@ def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
         for i in range(steps if not args.steps else min(steps, args.steps)):
             trainer.set_rate(steps)
             pick = order[i * args.batch : (i + 1) * args.batch]
-            x, y = augment(train.patches[pick], rng, args.strength, args.side), train.labels[pick]
-            losses.append(trainer.train_step(x, torch.from_numpy(y)))
+            x = augment(train.patches[pick], rng, args.strength, args.side, args.camera)
+            losses.append(trainer.train_step(x, targets[pick]))
             if over():
                 break
         whole = len(losses) == steps
         trainer.epoch += int(whole or bool(args.steps))
         report(trainer, val, out, losses, time.monotonic() - started, whole)
+
+
+def targets_of(train: Faces, args: argparse.Namespace) -> torch.Tensor:
+    """Class numbers; with --soft, the label's own row mixed with the teacher's."""
+    labels = torch.from_numpy(train.labels)
+    if not args.soft:
+        return labels
+    soft = torch.from_numpy(np.load(args.soft)).float()
+    if soft.shape != (len(train), len(vgg.CLASSES)):
+        raise SystemExit(f"{args.soft}: {tuple(soft.shape)} scores for {len(train)} faces; made from other pictures?")
+    return args.soft_share * soft + (1 - args.soft_share) * F.one_hot(labels, len(vgg.CLASSES))
 
 
 def report(trainer: Trainer, val: Faces, out: Path, losses: list[float], seconds: float, whole: bool) -> None:
@@ -175,13 +202,17 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=120)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.04)
-    parser.add_argument("--schedule", choices=("plateau", "cosine"), default="plateau")
+    parser.add_argument("--schedule", choices=("plateau", "cosine", "timed"), default="plateau")
     parser.add_argument("--smoothing", type=float, default=0.0, help="label smoothing, 0..1")
     parser.add_argument("--decay", type=float, default=5e-4, help="weight decay of weights; none on biases and norms")
     parser.add_argument("--drop", type=float, default=0.2)
     parser.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights, per step")
     parser.add_argument("--side", type=int, default=vgg.SIDE, help="train at this size in pixels")
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation, 0..1")
+    parser.add_argument("--camera", type=float, default=0.0, help="share of faces seen as a cheap camera sees them, 0..1")
+    parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2"), help="layers whose weights stay")
+    parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
+    parser.add_argument("--soft-share", type=float, default=0.6, help="of the teacher in the target, 0..1")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
@@ -190,6 +221,8 @@ def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.init and args.resume:
         parser.error("--init starts anew, --resume goes on: choose one")
+    if args.schedule == "timed" and not args.minutes:
+        parser.error("--schedule timed needs --minutes")
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
