@@ -70,9 +70,7 @@ impl Plan {
     pub fn of(settings: Settings, options: RunOptions) -> anyhow::Result<Self> {
         let source = match &settings.input {
             Input::Demo => Origin::Demo,
-            Input::Source(src) => {
-                Origin::Given(src.parse().map_err(|e| anyhow::anyhow!("source \"{src}\": {e}"))?)
-            }
+            Input::Source(src) => Origin::Given(src.parse::<SourceSpec>()?),
         };
         Ok(Self { settings, options, source })
     }

@@ -68,8 +68,11 @@ def best(scores, boxes, least):
 
 def detect(canvas):
     """Box of the face in canvas pixels, or None."""
-    step = CANVAS[0] / 256
-    scan = best(*run(np.asarray(canvas.resize((256, 192), Image.Resampling.BILINEAR))), CANDIDATE)
+    step = max(canvas.size) / 256
+    width, height = (round(v / step) for v in canvas.size)
+    plane = canvas.crop((0, 0, -(-width // 32) * 32 * step, -(-height // 32) * 32 * step))  # black beyond the picture
+    plane = plane.resize((-(-width // 32) * 32, -(-height // 32) * 32), Image.Resampling.BILINEAR)
+    scan = best(*run(np.asarray(plane)), CANDIDATE)
     if scan is None:
         return None
     x, y, w, h = scan[1] * step

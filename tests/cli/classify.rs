@@ -24,6 +24,31 @@ fn faces_of_photos(#[case] photo: &str, #[case] precision: &str, #[case] expect:
     assert_eq!(found, expect, "{answer:#}");
 }
 
+/// tests/goldens/photo_faces.py went the whole way from photo to scores without moodlight. A crop moved or scaled by more
+/// than its wobble, a swapped class or another rounding shows here.
+#[rstest]
+fn photos_read_as_the_reference_reads_them(
+    #[values("happy_astronaut.png", "neutral_stern_grace_hopper.jpg")] photo: &str,
+    #[values("int8", "f32")] precision: &str,
+) {
+    let golden: Value =
+        serde_json::from_str(&std::fs::read_to_string(data("faces.json")).expect("goldens")).expect("JSON");
+    let ran = moodlight(["classify", "--json", "--precision", precision, &data(photo)]).expect(0, &[]);
+    let face = &ran.json()[0]["faces"][0];
+    let numbers =
+        |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect() };
+    let (found, expect) = (numbers(&face["box"]), numbers(&golden[photo]["box"]));
+    for (f, e) in found.iter().zip(&expect) {
+        // The reference resizes otherwise before it looks: 3 % of the face's width, as wide as the scores' wobble.
+        assert!((f - e).abs() <= 0.03 * expect[2], "box {found:?}, not {expect:?}");
+    }
+    for emotion in EMOTIONS {
+        let range = numbers(&golden[photo][precision][emotion]);
+        let score = face["scores"][emotion].as_f64().unwrap();
+        assert!((range[0]..=range[1]).contains(&score), "{emotion} {score}, not in {range:?}");
+    }
+}
+
 #[test]
 fn the_json_is_the_promised_one() {
     let photo = data("happy_astronaut.png");

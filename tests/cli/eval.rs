@@ -63,7 +63,7 @@ fn odd_things_in_the_folder_are_named_and_left_out() {
     scratch.write("sad/empty.jpg", b"");
     std::fs::remove_dir_all(scratch.path("fear")).unwrap();
     let ran = eval(&scratch, &["--json"])
-        .expect(0, &["\"bored\" is no class", "class fear: no pictures", "broken.png"]);
+        .expect(0, &["\"bored\" is no class", "no pictures for fear", "broken.png"]);
     let result = ran.json();
     assert_eq!(result["skipped"], 2);
     assert_eq!(result["unknown_folders"], json!(["bored"]));

@@ -35,6 +35,13 @@ fn wrong_usage_is_2(#[case] args: &[&str], #[case] word: &str) {
     assert!(ran.stdout.is_empty(), "{ran:#?}");
 }
 
+/// The message once stood inside itself.
+#[test]
+fn a_wrong_source_is_told_once() {
+    let ran = moodlight(["run", "--source", "tape:1"]).expect(2, &["known are v4l2"]);
+    assert_eq!(ran.stderr.matches("source \"tape:1\"").count(), 1, "{ran:#?}");
+}
+
 #[rstest]
 #[case::unknown_key("[decision]\ndwel_ms = 3\n", &["my.toml:2:1", "`dwel_ms`", "did you mean `dwell_ms`"])]
 #[case::not_toml("[decision\n", &["my.toml:1:"])]

@@ -83,11 +83,18 @@ pub fn run(args: &EvalArgs) -> CommandResult {
 }
 
 fn tell_oddities(dataset: &Dataset) {
-    for folder in &dataset.unknown_folders {
-        log::warn!("folder \"{folder}\" is no class and is left out; classes are {}", dataset::class_names());
+    let known = dataset::class_names();
+    match dataset.unknown_folders.as_slice() {
+        [] => {}
+        [folder] => log::warn!("folder \"{folder}\" is no class and is left out; classes are {known}"),
+        [first, .., last] => log::warn!(
+            "{} folders, \"{first}\" to \"{last}\", are no class and are left out; classes are {known}",
+            dataset.unknown_folders.len()
+        ),
     }
-    for class in &dataset.missing_classes {
-        log::warn!("class {class}: no pictures");
+    if !dataset.missing_classes.is_empty() {
+        let names: Vec<_> = dataset.missing_classes.iter().map(|c| c.name()).collect();
+        log::warn!("no pictures for {}", names.join(" "));
     }
 }
 
