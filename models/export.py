@@ -11,6 +11,7 @@ Does not decide which weights are good: see train.py.
 from __future__ import annotations
 
 import argparse
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -24,8 +25,18 @@ EPS = 1e-5
 LIMIT = 85_000_000  # bytes; the repository's budget for the f32 file
 
 
-def folded(net: vgg.Vgg) -> list[tuple[str, np.ndarray, np.ndarray, int]]:
-    """(name, f16 weights OIHW, f32 bias, padding) per layer, in order."""
+class Layer(NamedTuple):
+    """A convolution of the file; `relu` says whether one follows."""
+
+    name: str
+    weight: np.ndarray  # OIHW, f16
+    bias: np.ndarray  # f32
+    pad: int
+    relu: bool
+
+
+def folded(net: vgg.Vgg) -> list[Layer]:
+    """The layers in order."""
     state = {k: v.detach().double().numpy() for k, v in net.state_dict().items()}
     layers = []
     for block in vgg.BLOCKS:
@@ -34,30 +45,29 @@ def folded(net: vgg.Vgg) -> list[tuple[str, np.ndarray, np.ndarray, int]]:
             gain = state[f"{bn}.weight"] / np.sqrt(state[f"{bn}.running_var"] + EPS)
             weight = state[f"{conv}.weight"] * gain[:, None, None, None]
             bias = (state[f"{conv}.bias"] - state[f"{bn}.running_mean"]) * gain + state[f"{bn}.bias"]
-            layers.append((conv, weight.astype(np.float16), bias.astype(np.float32), 1))
+            layers.append(Layer(conv, weight.astype(np.float16), bias.astype(np.float32), 1, True))
     for name, kernel in (("lin1", 3), ("lin2", 1), ("lin3", 1)):
         weight = state[f"{name}.weight"]
         weight = weight.reshape(weight.shape[0], -1, kernel, kernel)
-        layers.append((name, weight.astype(np.float16), state[f"{name}.bias"].astype(np.float32), 0))
-    for name, weight, bias, _ in layers:
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise SystemExit(f"{name}: weights do not fit f16")
+        bias = state[f"{name}.bias"].astype(np.float32)
+        layers.append(Layer(name, weight.astype(np.float16), bias, 0, name != "lin3"))
     return layers
 
 
-def graph(layers) -> onnx.ModelProto:
+def graph(layers: list[Layer]) -> onnx.ModelProto:
     nodes, constants, x = [], [], "input"
-    for name, weight, bias, pad in layers:
+    for name, weight, bias, pad, relu in layers:
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise SystemExit(f"{name}: weights do not fit f16")
         constants += [numpy_helper.from_array(weight, f"{name}.weight.f16"),
                       numpy_helper.from_array(bias, f"{name}.bias")]
         nodes.append(helper.make_node("Cast", [f"{name}.weight.f16"], [f"{name}.weight"], name=f"{name}.decode",
                                       to=TensorProto.FLOAT))
         kernel = list(weight.shape[2:])
-        last = name == "lin3"
         nodes.append(helper.make_node("Conv", [x, f"{name}.weight", f"{name}.bias"], [f"{name}.out"], name=name,
                                       kernel_shape=kernel, pads=[pad] * 4, strides=[1, 1], dilations=[1, 1], group=1))
         x = f"{name}.out"
-        if not last:
+        if relu:
             nodes.append(helper.make_node("Relu", [x], [f"{name}.relu"], name=f"{name}.relu"))
             x = f"{name}.relu"
         if name.startswith("conv2"):
@@ -77,17 +87,21 @@ def graph(layers) -> onnx.ModelProto:
     return model
 
 
+def write(layers: list[Layer], out: str) -> None:
+    data = graph(layers).SerializeToString(deterministic=True)
+    if len(data) > LIMIT:
+        raise SystemExit(f"{out}: {len(data)} bytes, more than the {LIMIT} that the repository allows")
+    with open(out, "wb") as file:
+        file.write(data)
+    print(f"{out}: {len(data)} bytes, sha256 {vgg.sha256(out)}")
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("weights", help="safetensors of a trained net")
     args.add_argument("--out", default="vgg-f32.onnx")
     args = args.parse_args()
-    data = graph(folded(vgg.load(args.weights))).SerializeToString(deterministic=True)
-    if len(data) > LIMIT:
-        raise SystemExit(f"{args.out}: {len(data)} bytes, more than the {LIMIT} that the repository allows")
-    with open(args.out, "wb") as file:
-        file.write(data)
-    print(f"{args.out}: {len(data)} bytes, sha256 {vgg.sha256(args.out)}")
+    write(folded(vgg.load(args.weights)), args.out)
 
 
 if __name__ == "__main__":

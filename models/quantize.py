@@ -43,12 +43,12 @@ def decoded(path: str | Path) -> onnx.ModelProto:
     return model
 
 
-def training_faces(folder: Path) -> list[Path]:
+def training_faces(folder: Path, count: int = CALIBRATION_FACES) -> list[Path]:
     """A seeded pick over all classes of the training folder."""
     faces = sorted(p for c in vgg.CLASSES for p in (folder / c).glob("*.jpg"))
-    if len(faces) < CALIBRATION_FACES:
-        raise SystemExit(f"{folder}: {len(faces)} training faces in class folders, {CALIBRATION_FACES} needed")
-    pick = np.random.default_rng(SEED).choice(len(faces), CALIBRATION_FACES, replace=False)
+    if len(faces) < count:
+        raise SystemExit(f"{folder}: {len(faces)} training faces in class folders, {count} needed")
+    pick = np.random.default_rng(SEED).choice(len(faces), count, replace=False)
     return [faces[i] for i in sorted(pick)]
 
 

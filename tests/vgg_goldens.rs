@@ -1,5 +1,5 @@
-//! The committed classifier files against PyTorch (f32) and exact integer arithmetic (int8): tests/data/vgg, written
-//! by tests/goldens/vgg_logits.py. f32 may differ by 1e-3 (another order of sums), int8 not at all.
+//! The committed classifier files against PyTorch (f32) and exact integer arithmetic (int8 and compact): tests/data/vgg,
+//! written by tests/goldens/vgg_logits.py. f32 may differ by 1e-3 (another order of sums), the integers not at all.
 //!
 //! `MOODLIGHT_GOLDENS` names a folder of the same files from faces that may not be committed; all of them are compared.
 
@@ -15,12 +15,34 @@ use rstest::rstest;
 /// Largest difference of an f32 logit to PyTorch's.
 const F32_TOLERANCE: f32 = 1e-3;
 
+/// A committed classifier file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Model {
+    F32,
+    Int8,
+    Compact,
+}
+
+impl Model {
+    fn open(self) -> Vgg {
+        let (precision, name) = match self {
+            Model::F32 => (Precision::F32, "vgg-f32"),
+            Model::Int8 => (Precision::Int8, "vgg-int8"),
+            Model::Compact => (Precision::Int8, "vgg-compact-int8"),
+        };
+        let found = find(Role::Classifier, precision, Some(Path::new(name))).unwrap();
+        Vgg::open(&found, &Options { threads: 1, ..Options::default() }).unwrap()
+    }
+}
+
 /// One folder of goldens, read whole.
 struct Goldens {
     names: Vec<String>,
     patches: Vec<FacePatch>,
     f32: Vec<[f32; 7]>,
     int8: Vec<[f32; 7]>,
+    /// Empty in folders made from evaluate.py's numbers.
+    compact: Vec<[f32; 7]>,
 }
 
 impl Goldens {
@@ -35,6 +57,11 @@ impl Goldens {
             patches: patches.into_iter().map(FacePatch).collect(),
             f32: rows(&bytes("f32.f32")),
             int8: rows(&bytes("int8.f32")),
+            compact: if folder.join("compact.f32").exists() {
+                rows(&bytes("compact.f32"))
+            } else {
+                Vec::new()
+            },
         };
         let lengths = [goldens.patches.len(), goldens.f32.len(), goldens.int8.len()];
         assert_eq!(lengths, [goldens.names.len(); 3], "{}: files of different lengths", folder.display());
@@ -47,10 +74,11 @@ impl Goldens {
             .get_or_init(|| Self::read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/vgg")))
     }
 
-    fn expected(&self, precision: Precision) -> &[[f32; 7]] {
-        match precision {
-            Precision::F32 => &self.f32,
-            Precision::Int8 => &self.int8,
+    fn expected(&self, model: Model) -> &[[f32; 7]] {
+        match model {
+            Model::F32 => &self.f32,
+            Model::Int8 => &self.int8,
+            Model::Compact => &self.compact,
         }
     }
 }
@@ -61,58 +89,54 @@ fn rows(bytes: &[u8]) -> Vec<[f32; 7]> {
 }
 
 /// The committed file, loaded once for all tests of this binary.
-fn logits(precision: Precision, patches: &[FacePatch]) -> Vec<Logits> {
-    static LOADED: [OnceLock<Mutex<Vgg>>; 2] = [const { OnceLock::new() }; 2];
-    let vgg = LOADED[precision as usize].get_or_init(|| {
-        let found = find(Role::Classifier, precision, None).unwrap();
-        Mutex::new(Vgg::open(&found, &Options { threads: 1, ..Options::default() }).unwrap())
-    });
+fn logits(model: Model, patches: &[FacePatch]) -> Vec<Logits> {
+    static LOADED: [OnceLock<Mutex<Vgg>>; 3] = [const { OnceLock::new() }; 3];
+    let vgg = LOADED[model as usize].get_or_init(|| Mutex::new(model.open()));
     let mut out = Vec::new();
     vgg.lock().unwrap().classify(patches, &mut out).unwrap();
     out
 }
 
 /// Values of `got` that are too far from `expected`.
-fn differing(precision: Precision, got: &[f32; 7], expected: &[f32; 7]) -> usize {
-    let same = |(a, b): (&f32, &f32)| match precision {
-        Precision::F32 => (a - b).abs() <= F32_TOLERANCE,
-        Precision::Int8 => a == b,
+fn differing(model: Model, got: &[f32; 7], expected: &[f32; 7]) -> usize {
+    let same = |(a, b): (&f32, &f32)| match model {
+        Model::F32 => (a - b).abs() <= F32_TOLERANCE,
+        Model::Int8 | Model::Compact => a == b,
     };
     got.iter().zip(expected).filter(|&pair| !same(pair)).count()
 }
 
 #[rstest]
 fn logits_are_the_references(
-    #[values(Precision::F32, Precision::Int8)] precision: Precision,
+    #[values(Model::F32, Model::Int8, Model::Compact)] model: Model,
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)]
     row: usize,
 ) {
     let goldens = Goldens::committed();
-    let (got, expected) =
-        (logits(precision, &goldens.patches[row..=row])[0].0, goldens.expected(precision)[row]);
-    assert_eq!(differing(precision, &got, &expected), 0, "{}: {got:?}, not {expected:?}", goldens.names[row]);
+    let (got, expected) = (logits(model, &goldens.patches[row..=row])[0].0, goldens.expected(model)[row]);
+    assert_eq!(differing(model, &got, &expected), 0, "{}: {got:?}, not {expected:?}", goldens.names[row]);
 }
 
 #[rstest]
-fn a_batch_gives_what_single_faces_give(#[values(Precision::F32, Precision::Int8)] precision: Precision) {
+fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model::Compact)] model: Model) {
     let goldens = Goldens::committed();
-    for (i, got) in logits(precision, &goldens.patches).iter().enumerate() {
-        let expected = &goldens.expected(precision)[i];
-        assert_eq!(differing(precision, &got.0, expected), 0, "{} in a batch", goldens.names[i]);
+    for (i, got) in logits(model, &goldens.patches).iter().enumerate() {
+        let expected = &goldens.expected(model)[i];
+        assert_eq!(differing(model, &got.0, expected), 0, "{} in a batch", goldens.names[i]);
     }
 }
 
 #[rstest]
-fn faces_that_may_not_be_committed(#[values(Precision::F32, Precision::Int8)] precision: Precision) {
+fn faces_that_may_not_be_committed(#[values(Model::F32, Model::Int8, Model::Compact)] model: Model) {
     let Some(folder) = std::env::var_os("MOODLIGHT_GOLDENS") else {
         println!("skipped: MOODLIGHT_GOLDENS names no folder");
         return;
     };
     let goldens = Goldens::read(Path::new(&folder));
     let mut wrong = 0;
-    for (some, expected) in goldens.patches.chunks(8).zip(goldens.expected(precision).chunks(8)) {
-        let got = logits(precision, some);
-        wrong += got.iter().zip(expected).map(|(g, e)| differing(precision, &g.0, e)).sum::<usize>();
+    for (some, expected) in goldens.patches.chunks(8).zip(goldens.expected(model).chunks(8)) {
+        let got = logits(model, some);
+        wrong += got.iter().zip(expected).map(|(g, e)| differing(model, &g.0, e)).sum::<usize>();
     }
     assert_eq!(wrong, 0, "of {} logits", goldens.names.len() * 7);
 }

@@ -25,13 +25,37 @@ pub struct Found {
     pub listed: bool,
 }
 
-/// Finds the file for `role` and `precision`. `given` is the user's `--model`: a file, or a folder with a manifest.
+/// Finds the file for `role` and `precision`. `given` is the user's `--model`: a file, a folder with a manifest, or the
+/// name of a manifest's entry, such as `vgg-compact-int8`.
 pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Found, ClassifierError> {
     match given {
         Some(path) if path.is_dir() => in_folder(path, role, precision),
+        Some(path) if is_name(path) => named_for(role, precision, &path.to_string_lossy()),
         Some(path) => given_file(path, precision),
         None => in_folder(&folder()?, role, precision),
     }
+}
+
+/// A named entry, if it is for `role` in `precision`.
+fn named_for(role: Role, precision: Precision, name: &str) -> Result<Found, ClassifierError> {
+    let found = find_named(name)?;
+    let entry = &found.entry;
+    if (entry.role, entry.precision) == (role, precision) {
+        return Ok(found);
+    }
+    let reason = format!(
+        "\"{name}\" is the {} in {}, expected the {} in {}",
+        entry.role.name(),
+        entry.precision.name(),
+        role.name(),
+        precision.name()
+    );
+    Err(no_entry(found.path.parent().unwrap_or(Path::new("")), reason))
+}
+
+/// Whether a path can only be meant as a name: nothing lies there, and it has neither a folder nor an ending.
+pub fn is_name(path: &Path) -> bool {
+    !path.exists() && path.extension().is_none() && path.components().count() == 1
 }
 
 /// Finds a model by the name that its manifest entry has, such as `vgg-light-int8`.

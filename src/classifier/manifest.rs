@@ -31,6 +31,16 @@ pub enum Role {
     Detector,
 }
 
+impl Role {
+    /// As in the manifest and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Classifier => "classifier",
+            Role::Detector => "detector",
+        }
+    }
+}
+
 /// One `[[model]]` table. Keys that only people read (notes, links) may be added freely; these are the checked ones.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ModelEntry {

@@ -37,8 +37,8 @@ pub enum Command {
 /// Which classifier is used; everything left out comes from the config or the model's folder.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ModelChoice {
-    /// Classifier file, or a folder with a manifest.toml [default: looked for in $MOODLIGHT_MODELS, beside the
-    /// binary, /usr/share/moodlight/models, the source tree]
+    /// Classifier file, a folder with a manifest.toml, or a name that `model list` shows [default: looked for in
+    /// $MOODLIGHT_MODELS, beside the binary, /usr/share/moodlight/models, the source tree]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
 }

@@ -86,10 +86,9 @@ fn list_in_words(listed: &[Listed]) -> String {
 
 /// A file, or a name of the manifest. Without either the int8 classifier.
 fn found(given: Option<&Path>) -> anyhow::Result<Found> {
-    let name = given.and_then(Path::to_str).filter(|n| !n.contains(['/', '.']));
-    Ok(match (given, name) {
-        (Some(path), Some(name)) if !path.exists() => locate::find_named(name)?,
-        _ => locate::find(Role::Classifier, Precision::Int8, given)?,
+    Ok(match given.filter(|path| locate::is_name(path)) {
+        Some(name) => locate::find_named(&name.to_string_lossy())?,
+        None => locate::find(Role::Classifier, Precision::Int8, given)?,
     })
 }
 

@@ -78,7 +78,8 @@ impl SourceSettings {
 pub struct ModelSettings {
     /// `int8` or `f32`. Default: the board's, else int8.
     pub precision: Option<Precision>,
-    /// Classifier file, or a folder with a manifest.toml. Default: the models folder's entry for the precision.
+    /// Classifier file, a folder with a manifest.toml, or the name of a manifest's entry. Default: the board's, else the
+    /// models folder's first entry for the precision.
     pub file: Option<PathBuf>,
     /// Threads for inference, 1..=64. Default: the board's, else 1.
     pub threads: Option<usize>,

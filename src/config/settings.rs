@@ -68,16 +68,15 @@ impl Settings {
         if let (Some(o), Some(i2c)) = (&mut oled, &board.i2c) {
             o.bus.get_or_insert_with(|| i2c.bus.clone());
         }
-        let model =
-            [&flags.model, &config.model.file, &board.model.file].into_iter().flatten().next().cloned();
+        let asked = flags.precision.or(config.model.precision);
+        let precision = asked.or(board.model.precision).unwrap_or(Precision::Int8);
+        // The board's file is one of the board's precision; who asks for the other gets that one's usual file.
+        let boards_file = board.model.file.as_ref().filter(|_| board.model.precision == Some(precision));
+        let model = flags.model.as_ref().or(config.model.file.as_ref()).or(boards_file).cloned();
         Ok(Self {
             input: choose_input(&config, file.is_some(), flags, &board),
             source: config.source.clone(),
-            precision: flags
-                .precision
-                .or(config.model.precision)
-                .or(board.model.precision)
-                .unwrap_or(Precision::Int8),
+            precision,
             model,
             threads: flags.threads.or(config.model.threads).or(board.model.threads).unwrap_or(1),
             active_low: pins.active_low.unwrap_or(false),

@@ -1,4 +1,4 @@
-"""Golden logits of both classifier files: f32 by PyTorch, int8 by exact integer arithmetic (exact.py).
+"""Golden logits of the classifier files: f32 by PyTorch, both int8 ones by exact integer arithmetic (exact.py).
 
 Without arguments it writes tests/data/vgg from pictures that may be committed: crops of the four public-domain photos
 in tests/data and seeded synthetic patches. With `--fer FOLDER --out FOLDER` it writes the same files from FER-2013
@@ -8,6 +8,7 @@ Files, little-endian, N rows each:
     patches.u8   N x 2304   the 48x48 patch, row by row
     f32.f32      N x 7      logits of vgg-f32.onnx; compare within 1e-3
     int8.f32     N x 7      logits of vgg-int8.onnx; compare bit by bit
+    compact.f32  N x 7      logits of vgg-compact-int8.onnx; the same
     names.txt    N lines    where each patch comes from
 """
 
@@ -70,23 +71,26 @@ def from_fer(folder: Path, limit: int | None) -> list[tuple[str, np.ndarray]]:
     return [(str(p.relative_to(folder)), vgg.patch_of(p)) for p in paths]
 
 
-def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Patches and both logits."""
-    f32, int8 = Folded(models / "vgg-f32.onnx"), Exact(models / "vgg-int8.onnx")
-    patches, logits, exact = np.stack([p for _, p in named]), [], []
+def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Patches, and the logits of each file."""
+    f32 = Folded(models / "vgg-f32.onnx")
+    run = {"f32": lambda x: f32(x).numpy()}
+    for name, file in (("int8", "vgg-int8.onnx"), ("compact", "vgg-compact-int8.onnx")):
+        run[name] = lambda x, exact=Exact(models / file): exact(x.numpy())
+    patches, logits = np.stack([p for _, p in named]), {name: [] for name in run}
     for at in range(0, len(patches), 8):
         x = vgg.normalise(patches[at : at + 8])
-        logits.append(f32(x).numpy())
-        exact.append(int8(x.numpy()))
+        for name in run:
+            logits[name].append(run[name](x))
         print(f"\r{at + len(x)}/{len(patches)}", end="", flush=True)
-    return patches, np.concatenate(logits), np.concatenate(exact)
+    return patches, {name: np.concatenate(rows) for name, rows in logits.items()}
 
 
-def write(out: Path, names: list[str], patches: np.ndarray, logits: np.ndarray, exact: np.ndarray) -> None:
+def write(out: Path, names: list[str], patches: np.ndarray, logits: dict[str, np.ndarray]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     patches.tofile(out / "patches.u8")
-    logits.astype("<f4").tofile(out / "f32.f32")
-    exact.astype("<f4").tofile(out / "int8.f32")
+    for name, rows in logits.items():
+        rows.astype("<f4").tofile(out / f"{name}.f32")
     (out / "names.txt").write_text("".join(f"{name}\n" for name in names))
     print(f"\r{out}: {len(names)} patches")
 
@@ -103,7 +107,8 @@ def main() -> None:
         raise SystemExit("--fer and --kept need --out FOLDER outside of the repository")
     if args.kept:
         kept = np.load(args.kept)
-        write(args.out, *(kept[k][: args.limit] for k in ("names", "patches", "f32", "int8")))
+        rows = {k: kept[k][: args.limit] for k in ("names", "patches", "f32", "int8")}
+        write(args.out, rows.pop("names"), rows.pop("patches"), rows)
         return
     named = from_fer(args.fer, args.limit) if args.fer else committed()
     write(args.out or DATA / "vgg", [name for name, _ in named], *computed(named, args.models))
