@@ -1,8 +1,7 @@
 //! The board profiles against a second writing of the boards' headers: each header pin, each line that an LED hangs on.
 //!
-//! The tables here were written apart from the profiles, in the makers' drawing order, so they catch slips. They were not
-//! yet compared with the makers' documents that the profiles name (but for the Jetson Nano's offsets, compared with
-//! NVIDIA's Jetson.GPIO table): do that on real hardware before a release.
+//! The tables here were written apart from the profiles, in the makers' drawing order, so they catch slips. Each profile
+//! says which documents it was compared with.
 
 use moodlight::config::BoardProfile;
 use moodlight::config::pins::{Pin, PinRef};

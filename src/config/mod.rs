@@ -54,7 +54,8 @@ pub struct Config {
 pub struct SourceSettings {
     /// SRC as for `--source`. Default: the board's camera, /dev/video0 where the profile names none.
     pub src: Option<String>,
-    /// Mirrored, as people know themselves. Affects the display alone: faces are found either way. Default false.
+    /// Mirrored, as people know themselves. The whole corridor sees it so: a face's scores change a little, as those of
+    /// its mirror image do. Default false.
     pub mirror: bool,
     /// Degrees clockwise that make the camera's picture upright: 0, 90, 180 or 270. Default 0.
     pub rotate: u16,

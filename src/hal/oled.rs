@@ -124,6 +124,12 @@ impl<I: I2c> Oled<I> {
 }
 
 impl<I: I2c + Send> Panel for Oled<I> {
+    type Canvas = Self;
+
+    fn canvas(&mut self) -> &mut Self {
+        self
+    }
+
     fn flush(&mut self) -> Result<(), String> {
         self.show().map_err(|e| {
             format!(

@@ -100,6 +100,12 @@ impl<C: SimColor> DrawTarget for SimPanel<C> {
 }
 
 impl<C: SimColor> Panel for SimPanel<C> {
+    type Canvas = Self;
+
+    fn canvas(&mut self) -> &mut Self {
+        self
+    }
+
     fn flush(&mut self) -> Result<(), String> {
         self.flushes += 1;
         Ok(())

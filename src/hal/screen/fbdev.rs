@@ -5,9 +5,6 @@
 
 use super::{Shadow, put_rgb565, put_xrgb};
 use crate::outputs::display::Panel;
-use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::*;
-use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -83,6 +80,12 @@ impl Geometry {
 }
 
 impl Panel for Fbdev {
+    type Canvas = Shadow;
+
+    fn canvas(&mut self) -> &mut Shadow {
+        &mut self.shadow
+    }
+
     fn flush(&mut self) -> Result<(), String> {
         let Geometry { width, height, stride, depth } = self.geometry;
         let put = if depth == 2 { put_rgb565 } else { put_xrgb };
@@ -95,32 +98,11 @@ impl Panel for Fbdev {
     }
 }
 
-impl OriginDimensions for Fbdev {
-    fn size(&self) -> Size {
-        self.shadow.size()
-    }
-}
-
-impl DrawTarget for Fbdev {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<T: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: T) -> Result<(), Infallible> {
-        self.shadow.draw_iter(pixels)
-    }
-
-    fn fill_solid(
-        &mut self,
-        area: &embedded_graphics::primitives::Rectangle,
-        color: Rgb888,
-    ) -> Result<(), Infallible> {
-        self.shadow.fill_solid(area, color)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use embedded_graphics::pixelcolor::Rgb888;
+    use embedded_graphics::prelude::*;
     use rstest::rstest;
 
     fn sys(size: &str, bits: &str, stride: &str) -> tempfile::TempDir {
@@ -161,7 +143,7 @@ mod tests {
         let file = sys.path().join("fb0");
         std::fs::write(&file, [0xff; 16]).unwrap();
         let mut screen = Fbdev::at(&file, sys.path()).unwrap();
-        screen.draw_iter([Pixel(Point::new(2, 1), Rgb888::RED)]).unwrap();
+        screen.canvas().draw_iter([Pixel(Point::new(2, 1), Rgb888::RED)]).unwrap();
         screen.flush().unwrap();
         let mut expect = [0; 16];
         expect[12..14].copy_from_slice(&0xf800u16.to_le_bytes());

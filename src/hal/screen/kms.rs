@@ -12,11 +12,8 @@ use crate::outputs::display::Panel;
 use drm::buffer::{Buffer, DrmFourcc};
 use drm::control::dumbbuffer::DumbBuffer;
 use drm::control::{Device as _, Mode, ModeTypeFlags, PageFlipFlags, connector, crtc, framebuffer};
-use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode as FileMode, OFlags};
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -185,6 +182,12 @@ impl Kms {
 }
 
 impl Panel for Kms {
+    type Canvas = Shadow;
+
+    fn canvas(&mut self) -> &mut Shadow {
+        &mut self.shadow
+    }
+
     fn flush(&mut self) -> Result<(), String> {
         self.show().map_err(|e| {
             // Whatever it was, the next look sets the mode anew.
@@ -205,29 +208,6 @@ impl Panel for Kms {
 impl Drop for Kms {
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-impl OriginDimensions for Kms {
-    fn size(&self) -> Size {
-        self.shadow.size()
-    }
-}
-
-impl DrawTarget for Kms {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<T: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: T) -> Result<(), Infallible> {
-        self.shadow.draw_iter(pixels)
-    }
-
-    fn fill_solid(
-        &mut self,
-        area: &embedded_graphics::primitives::Rectangle,
-        color: Rgb888,
-    ) -> Result<(), Infallible> {
-        self.shadow.fill_solid(area, color)
     }
 }
 

@@ -42,7 +42,12 @@ const REDRAW: Duration = Duration::from_millis(100);
 const WANDER: Duration = Duration::from_secs(60);
 
 /// Something to draw on. What was drawn stays until it is drawn over; `flush` makes it visible.
-pub trait Panel: DrawTarget<Color: Ink, Error: Debug> + Send {
+pub trait Panel: Send {
+    /// What is drawn on: the panel itself, or its picture in memory.
+    type Canvas: DrawTarget<Color: Ink, Error: Debug>;
+
+    fn canvas(&mut self) -> &mut Self::Canvas;
+
     /// Shows what was drawn since the last flush. The error says what failed and what to do.
     fn flush(&mut self) -> Result<(), String>;
 
@@ -130,8 +135,8 @@ enum Body {
 }
 
 impl<P: Panel> Display<P> {
-    pub fn new(panel: P, settings: DisplaySettings, privacy: Privacy) -> Self {
-        let layout = Layout::of(panel.bounding_box().size);
+    pub fn new(mut panel: P, settings: DisplaySettings, privacy: Privacy) -> Self {
+        let layout = Layout::of(panel.canvas().bounding_box().size);
         Self { panel, settings, privacy, layout, shown: None, drawn_at: Timestamp::ZERO, behind: false }
     }
 
@@ -206,7 +211,7 @@ impl<P: Panel> Display<P> {
         let changed = |same: fn(&Shown, &Shown) -> bool| old.as_ref().is_none_or(|o| !same(o, wanted));
         let Display { panel, layout, settings, privacy, .. } = self;
         let shift = wander(wanted.step, (layout.margin / 3).min(4) as i32);
-        let mut canvas = Canvas::new(panel, wanted.light as f32 / 100.0, shift);
+        let mut canvas = Canvas::new(panel.canvas(), wanted.light as f32 / 100.0, shift);
         let mut page = Page { canvas: &mut canvas, language: settings.language };
         if old.is_none() {
             page.clear();
@@ -284,7 +289,7 @@ impl<P: Panel> Indicator for Display<P> {
 
     fn off(&mut self, _now: Timestamp, _changes: &mut Vec<Event>) -> Result<(), IndicatorError> {
         self.shown = None;
-        let mut canvas = Canvas::new(&mut self.panel, 1.0, Point::zero());
+        let mut canvas = Canvas::new(self.panel.canvas(), 1.0, Point::zero());
         canvas.clear(Color::BLACK);
         let drawn = canvas.finish();
         self.flush(drawn.map_err(|e| format!("{e:?}")))

@@ -140,6 +140,28 @@ def gpio_busy(bench: Bench):
         holder.wait(10)
 
 
+@scenario("refused-at-start", "what the board lacks is refused at start with the list of what there is", "faults")
+def refused_at_start(bench: Bench):
+    board, firmware = bench.board, bench.firmware
+    firmware.stop()
+    bench.ensure_plugged()
+    node = board.wait_video_node(10)
+    metadata = node[:-1] + str(int(node[-1]) + 1)
+    plain = bench.lights(spare="fault")
+    cases = [
+        ("a metadata node", bench.lights(source=f"v4l2:{metadata}"), ["metadata", node]),
+        ("a node that is not there", bench.lights(source="v4l2:/dev/video77"), ["/dev/video77", node]),
+        ("a line that is not there", plain.replace('"HAPPY"', '"NOPE"'), ["NOPE", "HAPPY"]),
+        ("a bus that is not there", plain + '[oled]\nbus = "/dev/i2c-7"\n', ["/dev/i2c-7", "/dev/i2c-1"]),
+        ("a watchdog that is not there", plain + '[watchdog]\ndevice = "/dev/watchdog7"\ntimeout_ms = 10000\n', ["/dev/watchdog7"]),
+    ]
+    for what, text, words in cases:
+        run = firmware.start(text)
+        code, said = run.wait_exit(60), run.log_tail().strip().splitlines()[-1]
+        bench.expect(code == 1 and all(word in said for word in words), f"{what}: {said}")
+        bench.expect(not board.pins.lit(), "all pins are off")
+
+
 @scenario("oled-away", "the OLED falls off the bus: LEDs go on; it returns blank: the page is on it again", "faults")
 def oled_away(bench: Bench):
     board = bench.board

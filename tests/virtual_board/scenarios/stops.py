@@ -35,6 +35,21 @@ def sigkill(bench: Bench):
     bench.expect(board.oled().blank(), "the OLED is blank")
 
 
+@scenario("panic", "a panic in the capturing or in the inferring thread: within 1 s all pins are off, the OLED is blank, exit code 1", "stops")
+def panic(bench: Bench):
+    board = bench.board
+    for thread, name in (("capture", "capturing"), ("moodlight", "inferring")):
+        run = bench.happy_run(bench.lights(spare="fault", oled=True))
+        job = board.agent.start(f"exec break_clock $(cat /run/moodlight-{run.number}.pid) {thread}", 20).wait(30)
+        bench.expect(job.code == 0, f"the {name} thread is told that there is no clock: {job.output().strip()}")
+        board.timeline.add(job.ended, "hand", f"no clock for the {name} thread")
+        code = run.wait_exit(15)
+        bench.expect("panicked" in run.log_tail(), f"the {name} thread panicked")
+        bench.within(f"ended after the panic of the {name} thread", run.job.ended - job.ended, 1.0)
+        bench.expect(not board.pins.lit() and board.oled().blank(), "all pins are off, the OLED is blank")
+        bench.expect(code == 1, f"exit code {code}")
+
+
 @scenario("watchdog-bites", "the thread that infers is stuck: the hardware watchdog resets the board within its time-out", "end")
 def watchdog_bites(bench: Bench):
     board, firmware = bench.board, bench.firmware

@@ -47,3 +47,21 @@ def raw_camera(bench: Bench):
     finally:
         bench.firmware.stop()
         board.unload_vivid()
+
+
+@scenario("source-change", "the camera tells that its signal changed: it is opened anew, and the emotion is there again", "faults")
+def source_change(bench: Bench):
+    # vivid sends the event when its loop-back is switched; a source-change event says that the size may be another.
+    board = bench.board
+    run, node = vivid_run(bench)
+    try:
+        at = board.note("signal away and back", "vivid")
+        board.agent.run(f"v4l2-ctl -d {node} -c loop_video=0; v4l2-ctl -d {node} -c loop_video=1")
+        fault = run.wait_event("fault", lambda e: e["event"] == "fault", 15)
+        bench.expect("changed" in fault["detail"], f"the fault says so: {fault['detail']}")
+        lit = board.pins.wait_lit({LINE["happy"]}, 20, steady=1.0)
+        bench.within("happy LED again after", max(lit - at, 0.0), 3.0)
+        bench.expect(node in run.open_files(), f"{node} is open again")
+    finally:
+        bench.firmware.stop()
+        board.unload_vivid()
