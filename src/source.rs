@@ -39,6 +39,9 @@ pub enum SourceError {
     /// Could not be opened: absent, busy, no permission, not what it claims to be.
     #[error("{source_name}: {reason}")]
     Unavailable { source_name: String, reason: String },
+    /// Closed by hand, and to stay so until the same hand opens it.
+    #[error("{source_name}: muted by its button; press it again to open the camera")]
+    Muted { source_name: String },
     /// Was delivering and is gone (unplugged, child died). The source must be dropped and opened anew.
     #[error("{source_name}: lost: {reason}")]
     Lost { source_name: String, reason: String },

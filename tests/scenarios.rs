@@ -50,6 +50,10 @@ fn check(board: &SimPins, script: &str, expect: &str) {
     "0.0 +neutral, 0.4 -neutral, 1.0 +angry, 1.12 -angry, 1.3 +angry, 1.42 -angry, \
      2.4 +angry, 2.52 -angry, 2.7 +angry, 2.82 -angry"
 )]
+#[case::muted_is_a_triple_flash(
+    "1s nobody | mute | 1s happy .9",
+    "0.0 +neutral, 0.4 -neutral, 1.0 +neutral, 1.08 -neutral, 1.24 +neutral, 1.32 -neutral, 1.48 +neutral, 1.56 -neutral"
+)]
 #[case::an_odd_frame_lights_nothing("1s nobody | 100ms angry .9 | 1s nobody", "0.0 +neutral, 0.4 -neutral")]
 fn seven_leds(#[case] script: &str, #[case] expect: &str) {
     check(&SimPins::one_per_emotion(), script, expect);

@@ -1,7 +1,7 @@
 //! The mute button: a press closes the camera, the next one opens it again. For people who want to be sure.
 //!
-//! While muted the camera's device file is closed, not merely ignored; the lights show it as they show a camera that is
-//! away, and a screen says why. It sits between the runtime and the camera: both keep their ways.
+//! While muted the camera's device file is closed, not merely ignored; lights and screens show it in a way of its own. This
+//! sits between the runtime and the camera: both keep their ways.
 
 use crate::frame::Frame;
 use crate::hal::gpio::Button;
@@ -40,7 +40,7 @@ impl Muted {
 impl SourceOpener for Muted {
     fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
         if lock(&self.switch).is_muted() {
-            return Err(SourceError::Unavailable { source_name: "camera".into(), reason: MUTED.into() });
+            return Err(muted());
         }
         let camera = self.camera.open()?;
         Ok(Box::new(MutedSource { camera, switch: self.switch.clone() }))
@@ -55,7 +55,9 @@ impl SourceOpener for Muted {
     }
 }
 
-const MUTED: &str = "muted by the button; press it again to open the camera";
+fn muted() -> SourceError {
+    SourceError::Muted { source_name: "camera".into() }
+}
 
 struct Switch {
     button: Box<dyn Presses>,
@@ -89,7 +91,7 @@ struct MutedSource {
 impl FrameSource for MutedSource {
     fn next_frame(&mut self, frame: &mut Frame, timeout: Duration) -> Result<Delivery, SourceError> {
         if lock(&self.switch).is_muted() {
-            return Err(SourceError::Lost { source_name: "camera".into(), reason: MUTED.into() });
+            return Err(muted());
         }
         self.camera.next_frame(frame, timeout)
     }
@@ -152,7 +154,7 @@ mod tests {
         let mut next = || source.next_frame(&mut Frame::default(), Duration::ZERO);
         assert!(matches!(next(), Ok(Delivery::Frame)));
         finger.0.store(1, SeqCst);
-        assert!(matches!(next(), Err(SourceError::Lost { .. })), "the first press ends the stream");
+        assert!(matches!(next(), Err(SourceError::Muted { .. })), "the first press ends the stream");
         assert!(opener.open().err().unwrap().to_string().contains("press it again"));
         assert!(!opener.wait(Duration::ZERO), "nothing to open for");
         assert_eq!(camera.0.load(SeqCst), 1, "the camera was not opened while muted");

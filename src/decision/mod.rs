@@ -5,7 +5,7 @@
 //! `no_face`. *Dwell*: the shortest time between two changes of what is shown.
 //!
 //! Invariants, held by the property tests in `tests/decision_properties.rs`:
-//! - two changes are never closer than the dwell, except that a fault is shown at once;
+//! - two changes are never closer than the dwell, except that a fault or a closed camera is shown at once;
 //! - the same calls give the same changes: there is no clock, no randomness and no count of frames in here;
 //! - the frame rate changes when something is noticed (by at most a frame), not what.
 //!
@@ -34,17 +34,25 @@ pub enum MoodKind {
     NoFace,
     /// Camera, model or display does not work.
     Fault,
+    /// Somebody wants not to be seen: the camera is closed until they say otherwise.
+    Muted,
 }
 
 impl MoodKind {
-    /// An emotion's name, or `uncertain`, `no_face`, `fault`.
+    /// An emotion's name, or `uncertain`, `no_face`, `fault`, `muted`.
     pub const fn name(self) -> &'static str {
         match self {
             MoodKind::Emotion(e) => e.name(),
             MoodKind::Uncertain => "uncertain",
             MoodKind::NoFace => "no_face",
             MoodKind::Fault => "fault",
+            MoodKind::Muted => "muted",
         }
+    }
+
+    /// Nothing is seen, and for a reason that faces do not change.
+    pub const fn is_blind(self) -> bool {
+        matches!(self, MoodKind::Fault | MoodKind::Muted)
     }
 
     pub const fn emotion(self) -> Option<Emotion> {
@@ -127,17 +135,26 @@ impl Decision {
 
     /// Something that the light depends on is broken. Shown at once; faces are forgotten.
     pub fn fault(&mut self, now: Timestamp) -> Option<Transition> {
+        self.go_blind(MoodKind::Fault, now)
+    }
+
+    /// The camera was closed by hand. Shown at once; faces are forgotten.
+    pub fn mute(&mut self, now: Timestamp) -> Option<Transition> {
+        self.go_blind(MoodKind::Muted, now)
+    }
+
+    fn go_blind(&mut self, kind: MoodKind, now: Timestamp) -> Option<Transition> {
         let now = self.advance(now);
         self.faces.clear();
         self.candidate = Candidate { kind: MoodKind::NoFace, since: now };
-        (self.mood.kind != MoodKind::Fault).then(|| self.enter(MoodKind::Fault, now))
+        (self.mood.kind != kind).then(|| self.enter(kind, now))
     }
 
     /// All is well again: `no_face` at once, and the next change after the dwell.
     pub fn recover(&mut self, now: Timestamp) -> Option<Transition> {
         let now = self.advance(now);
         match self.mood.kind {
-            MoodKind::Fault => Some(self.enter(MoodKind::NoFace, now)),
+            MoodKind::Fault | MoodKind::Muted => Some(self.enter(MoodKind::NoFace, now)),
             _ => self.settle(now),
         }
     }
@@ -153,13 +170,13 @@ impl Decision {
 
     /// When [`tick`](Self::tick) will change the mood if no frame comes before; `None` if never. May be `now`.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let pending = self.mood.kind != MoodKind::Fault && self.candidate.kind != self.mood.kind;
+        let pending = !self.mood.kind.is_blind() && self.candidate.kind != self.mood.kind;
         pending.then(|| self.due().max(now))
     }
 
-    /// In a fault nothing is taken from faces: what they said then is old when it is over.
+    /// In a fault, or muted, nothing is taken from faces: what they said then is old when it is over.
     fn consider(&mut self, opinion: Option<Opinion>, now: Timestamp) {
-        if self.mood.kind == MoodKind::Fault {
+        if self.mood.kind.is_blind() {
             return;
         }
         let kind = match &opinion {
@@ -188,7 +205,7 @@ impl Decision {
 
     fn patience(&self, kind: MoodKind) -> Duration {
         match kind {
-            MoodKind::Emotion(_) | MoodKind::Fault => Duration::ZERO,
+            MoodKind::Emotion(_) | MoodKind::Fault | MoodKind::Muted => Duration::ZERO,
             MoodKind::Uncertain => self.settings.uncertain(),
             MoodKind::NoFace => self.settings.hold(),
         }
@@ -198,7 +215,7 @@ impl Decision {
         let from = std::mem::replace(&mut self.mood.kind, to);
         self.mood.since = now;
         self.free_at = now + self.settings.dwell();
-        if matches!(to, MoodKind::NoFace | MoodKind::Fault) {
+        if to == MoodKind::NoFace || to.is_blind() {
             (self.mood.track, self.mood.scores) = (None, EmotionScores::uniform());
         }
         Transition { from, to, at: now }

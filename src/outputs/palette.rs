@@ -48,12 +48,13 @@ pub const fn of_emotion(emotion: Emotion) -> Color {
     }
 }
 
-/// The mood's colour: the emotion's, gray without one, orange for a fault.
+/// The mood's colour: the emotion's, gray without one, orange for a fault, a dull violet for a closed camera.
 pub const fn of_mood(mood: MoodKind) -> Color {
     match mood {
         MoodKind::Emotion(e) => of_emotion(e),
         MoodKind::Uncertain => Color::hex(0x9aa3b2),
         MoodKind::NoFace => Color::hex(0x6b7484),
         MoodKind::Fault => Color::hex(0xff8a3c),
+        MoodKind::Muted => Color::hex(0x8f86b8),
     }
 }

@@ -20,6 +20,8 @@ impl Pattern {
     pub const PULSE: Pattern = Pattern(&[400, 2600]);
     /// "Help": the double flash of hazard lights.
     pub const DOUBLE_FLASH: Pattern = Pattern(&[120, 180, 120, 980]);
+    /// "My eyes are shut": three short flashes, then nothing for a long time.
+    pub const TRIPLE_FLASH: Pattern = Pattern(&[80, 160, 80, 160, 80, 3440]);
     /// Steady with one short gap, so that lights of similar colour differ.
     pub const WINK: Pattern = Pattern(&[2850, 150]);
     /// Steady with two short gaps.

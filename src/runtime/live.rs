@@ -106,6 +106,7 @@ fn show_frames(
     let clock = || Timestamp::from_duration(started.elapsed());
     let mut frame = Frame::default();
     let (mut seen, mut life, mut last_good) = (0, 0, Timestamp::ZERO);
+    let mut is_muted = false;
     loop {
         if let Some(signal) = stop.requested() {
             return Ending::Signal(signal);
@@ -119,7 +120,14 @@ fn show_frames(
             };
         }
         let wait = session.next_change().map_or(TICK, |due| due.since(now).min(TICK));
-        match slot.take(&mut frame, &mut seen, wait) {
+        let taken = slot.take(&mut frame, &mut seen, wait);
+        if let Taken::State(state) = &taken {
+            // While muted no frame is missed; from then on a camera has its full time to deliver one.
+            if std::mem::replace(&mut is_muted, *state == CameraState::Muted) {
+                last_good = clock();
+            }
+        }
+        match taken {
             Taken::Frame => {
                 let at = frame.timestamp.max(session.now());
                 session.camera_recovered(at);
@@ -130,6 +138,7 @@ fn show_frames(
                 }
             }
             Taken::State(CameraState::Faulted(why)) => session.camera_fault(&why, clock()),
+            Taken::State(CameraState::Muted) => session.camera_muted(clock()),
             Taken::State(CameraState::Ended(None)) => return Ending::Done,
             Taken::State(CameraState::Ended(Some(why))) => return Ending::Failed(anyhow::anyhow!(why)),
             Taken::State(CameraState::Opening | CameraState::Running) | Taken::Nothing => {
@@ -137,7 +146,7 @@ fn show_frames(
             }
         }
         let silent = clock().since(last_good);
-        if silent > options.fault_after && !session.is_camera_faulted() {
+        if silent > options.fault_after && !is_muted && !session.is_camera_faulted() {
             session.camera_fault(&format!("no usable frame for {:.1} s", silent.as_secs_f32()), clock());
         }
         let signs = slot.signs_of_life();
@@ -186,14 +195,13 @@ impl Capture {
                 }
                 Err(e) => ReadEnd::Failed(e),
             };
-            let error = match end {
+            let state = match end {
                 ReadEnd::Asked | ReadEnd::Over => return None,
-                ReadEnd::Failed(e) => e.to_string(),
+                ReadEnd::Failed(SourceError::Muted { .. }) => CameraState::Muted,
+                ReadEnd::Failed(e) if !worked_once && !self.options.best_effort => return Some(e.to_string()),
+                ReadEnd::Failed(e) => CameraState::Faulted(e.to_string()),
             };
-            if !worked_once && !self.options.best_effort {
-                return Some(error);
-            }
-            self.slot.report(CameraState::Faulted(error));
+            self.slot.report(state);
             if !self.pause(opener, &mut backoff) {
                 return None;
             }

@@ -159,9 +159,20 @@ impl Session {
         self.show();
     }
 
+    /// The camera was closed by hand, which is no fault.
+    pub fn camera_muted(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.lights.leave_fault(CAMERA, self.now);
+        self.notice.clear();
+        if let Some(transition) = self.pipeline.decision().mute(self.now) {
+            self.lights.transition(self.pipeline.mood(), Some(transition));
+            self.show();
+        }
+    }
+
     /// The camera works again; says nothing if it never failed.
     pub fn camera_recovered(&mut self, now: Timestamp) {
-        if !self.is_camera_faulted() {
+        if !self.pipeline.mood().kind.is_blind() {
             return;
         }
         self.advance(now);

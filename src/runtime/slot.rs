@@ -16,6 +16,8 @@ pub enum CameraState {
     Running,
     /// Gone or damaged; the text names the device and the reason. It will be opened again.
     Faulted(String),
+    /// Closed by hand; it will be opened when that is over.
+    Muted,
     /// It will not be opened again: the capture thread has ended, for the reason given (none: the source is over).
     Ended(Option<String>),
 }

@@ -12,7 +12,7 @@ use moodlight::sim::panel::SimPanel;
 use rstest::rstest;
 
 fn moods() -> Vec<MoodKind> {
-    let others = [MoodKind::Uncertain, MoodKind::NoFace, MoodKind::Fault];
+    let others = [MoodKind::Uncertain, MoodKind::NoFace, MoodKind::Fault, MoodKind::Muted];
     Emotion::ALL.into_iter().map(MoodKind::Emotion).chain(others).collect()
 }
 
@@ -35,7 +35,7 @@ fn drawn<P: Panel + Clone>(panel: P, language: Language, privacy: Privacy, kind:
     page.panel().clone()
 }
 
-/// Ten moods, ten different pages, in each language and on each panel: nothing is cut away that tells them apart.
+/// Eleven moods, eleven different pages, in each language and on each panel: nothing is cut away that tells them apart.
 #[rstest]
 fn every_mood_has_its_page(
     #[values(Language::English, Language::German, Language::Korean)] language: Language,

@@ -2,7 +2,7 @@
 //!
 //! A script is a row of scenes: `"2s happy .9 | 1s nobody | 500ms sad .6 #2 @150 + neutral .8 #3"`. A face is an
 //! emotion with its score (the rest is shared evenly by the others), the track (`#1` if not said) and the side of its
-//! box in pixels (`@100` if not said). `fault` and `recover` take no time. `uniform` is a face that shows nothing.
+//! box in pixels (`@100` if not said). `fault`, `mute` and `recover` take no time. `uniform` is a face that shows nothing.
 
 #![allow(dead_code)] // each test file uses its own part of the stage
 
@@ -39,6 +39,7 @@ pub fn mostly(emotion: Emotion, score: f32) -> EmotionScores {
 pub enum Scene {
     Faces { lasts: Duration, faces: Faces },
     Fault,
+    Mute,
     Recover,
 }
 
@@ -50,6 +51,7 @@ pub fn parse(script: &str) -> Vec<Scene> {
 fn parse_scene(scene: &str) -> Scene {
     match scene {
         "fault" => return Scene::Fault,
+        "mute" => return Scene::Mute,
         "recover" => return Scene::Recover,
         _ => {}
     }
@@ -96,10 +98,13 @@ pub fn play(
     let mut frame = 0;
     for scene in parse(script) {
         let (lasts, faces) = match scene {
-            Scene::Fault | Scene::Recover => {
+            Scene::Fault | Scene::Mute | Scene::Recover => {
                 let now = Timestamp::from_duration(start);
-                let change =
-                    if matches!(scene, Scene::Fault) { decision.fault(now) } else { decision.recover(now) };
+                let change = match scene {
+                    Scene::Fault => decision.fault(now),
+                    Scene::Mute => decision.mute(now),
+                    _ => decision.recover(now),
+                };
                 deadline = watch(&decision, now, change, &Vec::new());
                 continue;
             }

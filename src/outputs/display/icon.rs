@@ -48,6 +48,12 @@ impl Icon {
                 icon.both(arc((0.36, -0.2), 0.18, FRAC_PI_2, 1.1));
                 icon.add(Shape::disc((0.0, 0.4), 0.1));
             }
+            // Asleep.
+            MoodKind::Muted => {
+                icon.head = Head::Outline;
+                icon.both(line((0.2, -0.12), (0.5, -0.12)));
+                icon.add(line((-0.2, 0.42), (0.2, 0.42)));
+            }
             MoodKind::Fault => {
                 icon.head = Head::None;
                 let (top, left, right) = ((0.0, -0.78), (-0.86, 0.72), (0.86, 0.72));

@@ -159,7 +159,7 @@ impl<P: Panel> Display<P> {
             light: self.light(view, now),
             step: (now.as_duration().as_secs() / WANDER.as_secs()) as u32,
             picture: self.settings.picture
-                && mood != MoodKind::Fault
+                && !mood.is_blind()
                 && (view.picture.is_some() || self.shown.as_ref().is_some_and(|s| s.picture)),
         }
     }
@@ -182,6 +182,7 @@ impl<P: Panel> Display<P> {
                 format!("{}? {}", language.emotion(e), language.percent(score))
             }
             MoodKind::NoFace if self.layout.footer.is_some() => language.invitation().into(),
+            MoodKind::Muted if self.layout.footer.is_some() => language.unmute().into(),
             MoodKind::Fault if self.layout.bars.area().is_none() || self.layout.footer.is_some() => {
                 language.advice(view.notice.unwrap_or("")).into()
             }
@@ -196,7 +197,8 @@ impl<P: Panel> Display<P> {
             MoodKind::NoFace if small && self.privacy == Privacy::NothingKept => {
                 Body::Text(language.privacy().into())
             }
-            MoodKind::NoFace => Body::Empty,
+            MoodKind::Muted if small => Body::Text(language.unmute().into()),
+            MoodKind::NoFace | MoodKind::Muted => Body::Empty,
             MoodKind::Fault if small => Body::Text(language.advice(view.notice.unwrap_or("")).into()),
             MoodKind::Fault => Body::Text(view.notice.unwrap_or("").into()),
             _ => Body::Scores(view.mood.scores.as_array().map(|x| (x * 100.0).round() as u8)),

@@ -39,6 +39,11 @@ impl Language {
                 German => "Störung",
                 Korean => "고장",
             },
+            MoodKind::Muted => match self {
+                English => "Camera off",
+                German => "Kamera aus",
+                Korean => "카메라 꺼짐",
+            },
         }
     }
 
@@ -110,6 +115,15 @@ impl Language {
             English => "Step in front of the camera.",
             German => "Bitte vor die Kamera treten.",
             Korean => "카메라 앞에 서 주세요.",
+        }
+    }
+
+    /// How the camera is opened again, while it is closed by hand.
+    pub const fn unmute(self) -> &'static str {
+        match self {
+            English => "Press the button to switch it on.",
+            German => "Zum Einschalten die Taste drücken.",
+            Korean => "버튼을 누르면 켜집니다.",
         }
     }
 

@@ -45,6 +45,9 @@ fn single(message: Message, wiring: &Wiring) -> (LedLine, Pattern) {
         MoodKind::Emotion(e) => (LedLine::Emotion(e), Pattern::STEADY),
         MoodKind::Uncertain => own_or(LedLine::Uncertain, Pattern::STEADY, message.guess, Pattern::BLINK),
         MoodKind::NoFace => own_or(LedLine::NoFace, Pattern::PULSE, Emotion::Neutral, Pattern::PULSE),
+        MoodKind::Muted => {
+            own_or(LedLine::NoFace, Pattern::TRIPLE_FLASH, Emotion::Neutral, Pattern::TRIPLE_FLASH)
+        }
         MoodKind::Fault => {
             own_or(LedLine::Fault, Pattern::DOUBLE_FLASH, fault_stand_in(wiring), Pattern::DOUBLE_FLASH)
         }
@@ -63,6 +66,7 @@ fn rgb_pattern(line: LedLine, message: Message, rhythm: RgbRhythm) -> Pattern {
         MoodKind::Uncertain => (rgb_of(message.guess), Pattern::BLINK),
         MoodKind::NoFace => (rgb_of(Emotion::Neutral), Pattern::PULSE),
         MoodKind::Fault => (rgb_of(Emotion::Angry), Pattern::DOUBLE_FLASH),
+        MoodKind::Muted => (rgb_of(Emotion::Neutral), Pattern::TRIPLE_FLASH),
     };
     if colour.has(line) { pattern } else { Pattern::DARK }
 }

@@ -109,7 +109,7 @@ fn emotion_row(out: &mut String, view: &View<'_>, emotion: Emotion, lit: bool, p
     pen.paint(out, ink, speaks, |o| {
         let _ = write!(o, " {:<10}", emotion.name());
     });
-    let score = if matches!(view.mood.kind, MoodKind::NoFace | MoodKind::Fault) {
+    let score = if view.mood.kind == MoodKind::NoFace || view.mood.kind.is_blind() {
         None
     } else {
         Some(view.mood.scores.get(emotion))
@@ -155,6 +155,7 @@ fn emoticon(kind: MoodKind) -> &'static str {
         MoodKind::Uncertain => ":-?",
         MoodKind::NoFace => "   ",
         MoodKind::Fault => "/!\\",
+        MoodKind::Muted => "-.-",
     }
 }
 
