@@ -2,6 +2,7 @@
 
 mod board;
 mod devices;
+mod lenient;
 mod mute;
 mod stages;
 
@@ -93,8 +94,9 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
                 .with_context(|| format!("trace {}: cannot be written; choose another place", path.display()))
         })
         .transpose()?;
-    let indicators = devices::indicators(&settings, &options)?;
-    let heartbeat = devices::heartbeat(&settings, &options)?;
+    let mut lenience = lenient::Lenience::new(options.best_effort);
+    let indicators = devices::indicators(&settings, &options, &mut lenience)?;
+    let heartbeat = board::heartbeat(&settings, &mut lenience)?;
     let start = Event::Start {
         source: source_name(&source),
         precision: stages.precision_name,
@@ -104,6 +106,9 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
 
     let played = catch_unwind(AssertUnwindSafe(|| {
         session.start(&start);
+        for lenient::Gap { what, why } in lenience.into_gaps() {
+            session.missing(&what, &why);
+        }
         play(&mut session, &source, &settings, &options, &stop)
     }));
     let ending = played.unwrap_or_else(|_| {

@@ -1,8 +1,8 @@
 //! The board's own lights, panels and watchdogs, by the settings.
 //!
-//! Without `--best-effort` whatever was asked for has to be there: what is wrong is said at once, with what there is. With
-//! it, what works is used and the rest is logged as an error.
+//! Whatever was asked for has to be there, or may be missing, as [`Lenience`] says.
 
+use super::lenient::Lenience;
 use super::mute::Muted;
 use crate::config::pins::Pin;
 use crate::config::{Hardware, ScreenSettings, Settings, WatchdogSettings};
@@ -19,54 +19,40 @@ use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
 use crate::runtime::SourceOpener;
 use crate::runtime::heartbeat::Heartbeat;
 use crate::source::SourceError;
-use anyhow::Context;
 use std::time::Duration;
 
-/// Lights on the board's pins; `None` when no line has a pin, or (with `best_effort`) none could be had.
+/// Lights on the board's pins; `None` when no line has a pin, or none could be had and may be missing.
 ///
 /// # Errors
-/// A chip or line that is absent or busy; without `best_effort` any of them.
-pub fn leds(settings: &Settings, best_effort: bool) -> anyhow::Result<Option<Leds>> {
+/// A chip or line that is absent or busy.
+pub fn leds(settings: &Settings, lenience: &mut Lenience) -> anyhow::Result<Option<Leds>> {
     let wanted: Vec<(LedLine, LineAt)> =
         settings.wires.iter().filter_map(|w| Some((LedLine::from_name(w.line)?, line_at(&w.pin)))).collect();
     if wanted.is_empty() {
         log::info!("no LED has a pin: [pins] in the config wires them");
         return Ok(None);
     }
-    let taken = take_lines(settings, wanted, best_effort)?;
+    let taken = take_lines(settings, wanted, lenience)?;
     if taken.is_empty() {
         return Ok(None);
     }
     let device = format!("LEDs on {}", settings.board.gpio.chip);
-    match Leds::new(device, taken, &settings.config.leds) {
-        Err(e) if best_effort => {
-            log::error!("LEDs: {e}");
-            Ok(None)
-        }
-        leds => Ok(Some(leds?)),
-    }
+    lenience.take("LEDs", Leds::new(device, taken, &settings.config.leds))
 }
 
 fn take_lines(
     settings: &Settings,
     wanted: Vec<(LedLine, LineAt)>,
-    best_effort: bool,
+    lenience: &mut Lenience,
 ) -> anyhow::Result<Vec<(LedLine, LedPin)>> {
-    let gpio = match Gpio::open(&settings.board.gpio.chip) {
-        Err(e) if best_effort => {
-            log::error!("LEDs: {e}");
-            return Ok(Vec::new());
-        }
-        gpio => gpio?,
+    let Some(gpio) = lenience.take("LEDs", Gpio::open(&settings.board.gpio.chip))? else {
+        return Ok(Vec::new());
     };
     let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
     let mut taken = Vec::new();
     for (led, at) in wanted {
-        match gpio.output(&at, wiring) {
-            Ok(line) => taken.push((led, led_pin(led, line))),
-            Err(e) if best_effort => log::error!("LED {}: {e}", led.name()),
-            Err(e) => return Err(e).with_context(|| format!("LED {}", led.name())),
-        }
+        let line = lenience.take(format!("LED {}", led.name()), gpio.output(&at, wiring))?;
+        taken.extend(line.map(|line| (led, led_pin(led, line))));
     }
     Ok(taken)
 }
@@ -104,28 +90,23 @@ pub fn line_at(pin: &Pin) -> LineAt {
 /// The panels: the OLED that config or profile names, and the screen, where there is one.
 ///
 /// # Errors
-/// A configured panel whose bus or card is absent; not with `best_effort`. A screen that nobody asked for may be absent.
+/// A configured panel whose bus or card is absent. A screen that nobody asked for may be absent.
 pub fn panels(
     settings: &Settings,
-    best_effort: bool,
+    lenience: &mut Lenience,
     privacy: Privacy,
 ) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
     let mut panels: Vec<Box<dyn Indicator>> = Vec::new();
     if let Some(wiring) = &settings.oled {
         let bus = wiring.bus.clone().unwrap_or_else(|| "/dev/i2c-1".into());
-        match Oled::open(&bus, wiring.address, wiring.controller, wiring.flip) {
-            Ok(oled) => panels.push(page(oled, settings, privacy)),
-            Err(e) if best_effort => log::error!("{e}"),
-            Err(e) => anyhow::bail!(e),
-        }
+        let oled = Oled::open(&bus, wiring.address, wiring.controller, wiring.flip);
+        panels.extend(lenience.take("OLED", oled)?.map(|oled| page(oled, settings, privacy)));
     }
-    match (settings.config.screen.unwrap_or_default(), screen(settings, privacy)) {
-        (ScreenSettings { enabled: false }, _) => {}
-        (_, Ok(screen)) => panels.push(screen),
+    match (settings.config.screen, screen(settings, privacy)) {
+        (Some(ScreenSettings { enabled: false, .. }), _) => {}
         // Most boards have no screen. Without a table nobody expects one.
-        (_, Err(e)) if settings.config.screen.is_none() => log::info!("no screen: {e}"),
-        (_, Err(e)) if best_effort => log::error!("screen: {e}"),
-        (_, Err(e)) => anyhow::bail!("screen: {e}"),
+        (None, Err(e)) => log::info!("no screen: {e}"),
+        (_, screen) => panels.extend(lenience.take("screen", screen)?),
     }
     Ok(panels)
 }
@@ -135,8 +116,11 @@ fn screen(settings: &Settings, privacy: Privacy) -> Result<Box<dyn Indicator>, S
     if settings.config.screen.is_some_and(|s| !s.enabled) {
         return Err("switched off in the config".into());
     }
-    match Kms::open() {
+    let mode = settings.config.screen.and_then(|s| s.mode);
+    match Kms::open(mode.map(|m| (m.width.into(), m.height.into()))) {
         Ok(kms) => Ok(page(kms, settings, privacy)),
+        // The framebuffer has one size; it cannot stand in for another.
+        Err(by_kms) if mode.is_some() => Err(by_kms),
         Err(by_kms) => match Fbdev::open() {
             Ok(fbdev) => Ok(page(fbdev, settings, privacy)),
             Err(_) => Err(by_kms),
@@ -154,7 +138,6 @@ fn page<P: Panel + 'static>(panel: P, settings: &Settings, privacy: Privacy) -> 
 /// # Errors
 /// A line that could not be switched; the others are off all the same.
 pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
-    let mut indicators = panels(settings, true, Privacy::NothingKept)?;
     let gpio = Gpio::open(&settings.board.gpio.chip);
     let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
     let mut failed = Vec::new();
@@ -165,7 +148,7 @@ pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
             failed.push(format!("LED {}: {e}", wire.line));
         }
     }
-    for indicator in &mut indicators {
+    for mut indicator in panels(settings, &mut Lenience::new(true), Privacy::NothingKept)? {
         if let Err(e) = indicator.off(Timestamp::ZERO, &mut Vec::new()) {
             log::info!("{e}");
         }
@@ -176,8 +159,11 @@ pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
 /// systemd, where it started us, and the hardware watchdog, where the config names one.
 ///
 /// # Errors
-/// A configured watchdog that the kernel lacks; not with `best_effort`.
-pub fn heartbeat(settings: &Settings, best_effort: bool) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+/// A configured watchdog that the kernel lacks.
+pub fn heartbeat(
+    settings: &Settings,
+    lenience: &mut Lenience,
+) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
     let mut hearts: Vec<Box<dyn Heartbeat>> = Vec::new();
     match Notifier::from_env() {
         Ok(Some(notifier)) => hearts.push(Box::new(notifier)),
@@ -185,10 +171,9 @@ pub fn heartbeat(settings: &Settings, best_effort: bool) -> anyhow::Result<Optio
         Err(e) => log::error!("systemd cannot be notified: {e}"),
     }
     if let Some(WatchdogSettings { device, timeout_ms }) = &settings.config.watchdog {
-        match Watchdog::open(device, Duration::from_millis(*timeout_ms)) {
-            Ok(watchdog) => hearts.push(Box::new(watchdog)),
-            Err(e) if best_effort => log::error!("{e}"),
-            Err(e) => return Err(e.into()),
+        let watchdog = Watchdog::open(device, Duration::from_millis(*timeout_ms));
+        if let Some(watchdog) = lenience.take("watchdog", watchdog)? {
+            hearts.push(Box::new(watchdog));
         }
     }
     Ok(match hearts.len() {

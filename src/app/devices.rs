@@ -1,5 +1,6 @@
 //! From settings to sources, lights and watchdogs: real ones on a board, simulated ones elsewhere.
 
+use super::lenient::Lenience;
 use super::{Origin, RunOptions, board};
 use crate::config::{Hardware, Settings};
 use crate::hal::v4l2::{Seeker, Wanted, Wish};
@@ -7,7 +8,6 @@ use crate::outputs::Indicator;
 use crate::outputs::display::Privacy;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::SourceOpener;
-use crate::runtime::heartbeat::Heartbeat;
 use crate::sim;
 use crate::sim::intake::{InMemory, Intake};
 use crate::sim::mjpeg::Mjpeg;
@@ -59,15 +59,19 @@ impl SourceOpener for Reopened {
 }
 
 /// Everything that shows the mood; the terminal only where the trace leaves stdout free.
-pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
+pub fn indicators(
+    settings: &Settings,
+    options: &RunOptions,
+    lenience: &mut Lenience,
+) -> anyhow::Result<Vec<Box<dyn Indicator>>> {
     let mut all: Vec<Box<dyn Indicator>> = Vec::new();
     let pins = match settings.board.hardware {
         Hardware::Real => {
-            if let Some(leds) = board::leds(settings, options.best_effort)? {
+            if let Some(leds) = board::leds(settings, lenience)? {
                 all.push(Box::new(leds));
             }
             let privacy = if options.snapshot.is_some() { Privacy::Snapshots } else { Privacy::NothingKept };
-            all.extend(board::panels(settings, options.best_effort, privacy)?);
+            all.extend(board::panels(settings, lenience, privacy)?);
             None
         }
         Hardware::Simulated => {
@@ -86,9 +90,4 @@ pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<V
         all.push(Box::new(Terminal::new(std::io::stdout(), style, pins, WindowSize::of_stdout)));
     }
     Ok(all)
-}
-
-/// The service manager and the hardware watchdog, where there are any.
-pub fn heartbeat(settings: &Settings, options: &RunOptions) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
-    board::heartbeat(settings, options.best_effort)
 }

@@ -142,11 +142,33 @@ impl OledWiring {
 pub struct ScreenSettings {
     /// False leaves the screen to others. Default true.
     pub enabled: bool,
+    /// Width and height in pixels, as "1280x720"; a screen that lacks it is refused. Absent: the screen's own, up to 1920x1080.
+    pub mode: Option<ScreenMode>,
 }
 
 impl Default for ScreenSettings {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, mode: None }
+    }
+}
+
+/// A screen's size in pixels, written "1280x720".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ScreenMode {
+    pub width: u16,
+    pub height: u16,
+}
+
+impl TryFrom<String> for ScreenMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let size = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+        match size {
+            Some((width, height)) if width > 0 && height > 0 => Ok(Self { width, height }),
+            _ => Err(format!("expected a size like \"1280x720\", found \"{text}\"")),
+        }
     }
 }
 

@@ -85,6 +85,11 @@ impl Session {
         }
     }
 
+    /// A part that was asked for is not there: a fault that stays. The mood goes on with what works.
+    pub fn missing(&mut self, what: &str, why: &str) {
+        self.lights.enter_fault(what, why, self.now);
+    }
+
     /// The time of the last thing that happened.
     pub fn now(&self) -> Timestamp {
         self.now

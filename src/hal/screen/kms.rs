@@ -49,15 +49,16 @@ struct Output {
 }
 
 impl Kms {
-    /// Takes the first card that has connectors.
+    /// Takes the first card that has connectors. `wanted` is the mode's width and height, else the screen's own is used.
     ///
     /// # Errors
-    /// No card, no permission, or another program (X, Wayland) owns the screen.
-    pub fn open() -> Result<Self, String> {
+    /// No card, no permission, another program (X, Wayland) owns the screen, or the screen lacks the wanted mode (with those
+    /// it has). A screen that is plugged in later and lacks it gets the best that it has.
+    pub fn open(wanted: Option<(usize, usize)>) -> Result<Self, String> {
         let cards = cards();
         let mut reason = "the kernel has no display driver (/dev/dri/card*)".to_owned();
         for path in cards {
-            match Self::open_card(&path) {
+            match Self::open_card(&path, wanted) {
                 Ok(kms) => return Ok(kms),
                 Err(e) => reason = format!("{}: {e}", path.display()),
             }
@@ -65,7 +66,7 @@ impl Kms {
         Err(reason)
     }
 
-    fn open_card(path: &Path) -> Result<Self, String> {
+    fn open_card(path: &Path, wanted: Option<(usize, usize)>) -> Result<Self, String> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = rustix::fs::open(path, flags, FileMode::empty()).map_err(|e| match e {
             rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
@@ -79,7 +80,11 @@ impl Kms {
             return Err("it has no sockets for screens".into());
         }
         let screen = connected(&card, true);
-        let (width, height) = screen.as_ref().and_then(best_mode).map_or(UNKNOWN_SIZE, |m| size_of(&m));
+        if let (Some(size), Some(screen)) = (wanted, &screen) {
+            check_mode(screen.modes(), size)?;
+        }
+        let own = screen.as_ref().and_then(best_mode).map(|m| size_of(&m));
+        let (width, height) = wanted.or(own).unwrap_or(UNKNOWN_SIZE);
         let shadow = Shadow::new(width, height);
         let mut kms = Self { card, path: path.into(), shadow, output: None, looked: None };
         match screen {
@@ -293,6 +298,17 @@ fn best_mode(screen: &connector::Info) -> Option<Mode> {
     own.or_else(|| screen.modes().iter().filter(fits).max_by_key(|m| (area(m), m.vrefresh())))
         .or(screen.modes().first())
         .copied()
+}
+
+/// Refuses a size that the screen lacks, with those it has.
+fn check_mode(modes: &[Mode], size: (usize, usize)) -> Result<(), String> {
+    let sizes: Vec<_> = modes.iter().map(size_of).collect();
+    if sizes.contains(&size) {
+        return Ok(());
+    }
+    let mut list: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
+    list.dedup();
+    Err(format!("the screen has no mode {}x{}; it offers {}", size.0, size.1, list.join(", ")))
 }
 
 fn size_of(mode: &Mode) -> (usize, usize) {

@@ -153,6 +153,7 @@ def refused_at_start(bench: Bench):
         ("a node that is not there", bench.lights(source="v4l2:/dev/video77"), ["/dev/video77", node]),
         ("a line that is not there", plain.replace('"HAPPY"', '"NOPE"'), ["NOPE", "HAPPY"]),
         ("a bus that is not there", plain + '[oled]\nbus = "/dev/i2c-7"\n', ["/dev/i2c-7", "/dev/i2c-1"]),
+        ("a mode that the screen lacks", plain + '[screen]\nmode = "643x217"\n', ["643x217", "640x480"]),
         ("a watchdog that is not there", plain + '[watchdog]\ndevice = "/dev/watchdog7"\ntimeout_ms = 10000\n', ["/dev/watchdog7"]),
     ]
     for what, text, words in cases:
