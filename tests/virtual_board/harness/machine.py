@@ -44,7 +44,7 @@ class Machine:
         self._intercept_pins()
 
     def _command(self, image: Image, share: Path, cameras: int) -> list[str]:
-        command = ["nice", "-n", "5", "qemu-system-aarch64", *MACHINE, "-accel", "tcg,tb-size=512", "-nic", "none", "-display", "none",
+        command = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,tb-size=512", "-nic", "none", "-display", "none",
                    "-no-reboot", "-monitor", "none", "-serial", "stdio", "-kernel", image.kernel, "-initrd", image.initrd,
                    "-dtb", image.device_tree,
                    "-append", "console=ttyAMA0 loglevel=4 panic=-1 rdinit=/init vt.global_cursor_default=0",

@@ -23,7 +23,7 @@ FRAMEBUFFER = 0x3c100000
 
 class RaspiMachine(Machine):
     def _command(self, image: Image, share: Path, cameras: int) -> list[str]:
-        command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg", "-nic", "none", "-display", "none", "-no-reboot",
+        command = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg", "-nic", "none", "-display", "none", "-no-reboot",
                    "-monitor", "none", "-chardev", f"socket,id=agent,path={self.folder.name}/agent,server=on,wait=off",
                    "-serial", "chardev:agent", "-serial", "stdio", "-kernel", image.kernel, "-initrd", image.initrd, "-dtb", image.device_tree,
                    "-append", "console=ttyS1,115200 loglevel=4 panic=-1 rdinit=/init vt.global_cursor_default=0",

@@ -158,7 +158,8 @@ def refused_at_start(bench: Bench):
     ]
     for what, text, words in cases:
         run = firmware.start(text)
-        code, said = run.wait_exit(60), run.log_tail().strip().splitlines()[-1]
+        code = run.wait_exit(60)
+        said = next((line for line in reversed(run.log.read_text().splitlines()) if line.startswith("moodlight: ")), "")
         bench.expect(code == 1 and all(word in said for word in words), f"{what}: {said}")
         bench.expect(not board.pins.lit(), "all pins are off")
 
