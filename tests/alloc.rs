@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use moodlight::classifier::manifest::{MANIFEST_FILE, Manifest};
 use moodlight::classifier::{Classifier, Options, Vgg};
 use moodlight::preprocess::FacePatch;
+use moodlight::quant::buffers::Buffers;
 use moodlight::quant::conv::{ConvSpec, Geometry, Weights};
 use moodlight::quant::kernels;
 use moodlight::quant::packed::{Method, Packed};
 use moodlight::quant::pool::Pool;
-use moodlight::quant::run::{Buffers, Step, Steps, spread};
+use moodlight::quant::run::{Step, Steps, spread};
 
 /// The system's allocator, counting calls of all threads.
 struct Counting;

@@ -41,6 +41,8 @@
 //! - Weights of the linear layers read from the mapped file: no copy at load, but 4 KiB pages, and under memory
 //!   pressure a frame would wait for the SD card.
 
+pub mod active;
+pub mod buffers;
 pub mod chain;
 pub mod conv;
 pub mod dense_f16;
@@ -58,3 +60,4 @@ pub mod run;
 #[cfg(test)]
 mod run_tests;
 pub mod winograd;
+mod work;

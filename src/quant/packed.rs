@@ -5,10 +5,12 @@
 //! that holds the consumer's padding.
 #![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
+use std::ops::Range;
+
 use memmap2::MmapMut;
 
 use super::conv::ConvSpec;
-use super::kernels::{BLOCK, DENSE_ROWS, DENSE_STEP, Kernel};
+use super::kernels::{BLOCK, Bytes, DENSE_ROWS, Kernel};
 use super::pool::Pool;
 use super::winograd::{Form, LANES};
 
@@ -18,9 +20,13 @@ pub enum Method {
     Winograd(Form),
     /// Every output pixel's inputs gathered into a row, then a matrix product.
     Gather,
-    /// The same on bytes less 128, for CPUs with 8-bit dot products.
+    /// The same on bytes less 128, for CPUs with signed 8-bit dot products.
     Gather8,
-    /// One output pixel: a stream over the weights.
+    /// Sums over bytes where they lie, for CPUs with unsigned by signed 8-bit dot products.
+    Direct,
+    /// The same over gathered bytes, where pixels have too few channels.
+    GatherBytes,
+    /// One output pixel: a stream over the weights that meet an input other than 0.
     Dense,
 }
 
@@ -31,6 +37,8 @@ impl Method {
             Method::Winograd(Form::F2) => "winograd 2×2",
             Method::Gather => "gather",
             Method::Gather8 => "gather 8-bit",
+            Method::Direct => "direct 8-bit",
+            Method::GatherBytes => "gather bytes",
             Method::Dense => "dense",
         }
     }
@@ -45,8 +53,11 @@ impl Method {
         if [h, w] == [1, 1] && g.kernel == input && g.pads == [0; 4] && g.dilations == [1, 1] {
             return Some(Method::Dense);
         }
-        if kernel.eight_bit() {
-            return Some(Method::Gather8);
+        match kernel.bytes() {
+            Bytes::Signed => return Some(Method::Gather8),
+            Bytes::Unsigned if g.in_channels < LANES => return Some(Method::GatherBytes),
+            Bytes::Unsigned => return Some(Method::Direct),
+            Bytes::None => {}
         }
         if !g.is_plain_3x3() || g.in_channels < LANES {
             return Some(Method::Gather);
@@ -110,16 +121,16 @@ pub struct Packed {
     /// Output extent before pooling.
     pub output: [usize; 2],
     pub out_channels: usize,
-    pub kernel_size: [usize; 2],
     pub strides: [usize; 2],
-    pub dilations: [usize; 2],
+    /// Where each tap's pixel lies in the layout, from the first tap's on.
+    pub taps: Vec<usize>,
     /// Values summed per point, padded as the kernel needs.
     pub depth: usize,
     pub x_zp: u8,
     pub y_zp: u8,
     pub macs: u64,
-    /// Whether inputs are read as bytes less 128.
-    pub bytes: bool,
+    /// Blocks that the kernel computes together ([`Method::Direct`], [`Method::GatherBytes`]).
+    pub group: usize,
     /// Per block.
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
@@ -139,35 +150,43 @@ impl Packed {
         let g = &spec.geometry;
         let output = g.output(input).unwrap_or([0, 0]);
         let layout = layout(spec, method, input, output, whole_blocks);
+        let taps = g.kernel[0] * g.kernel[1];
         let depth = match method {
             Method::Winograd(_) => layout.pixel,
             Method::Gather => g.depth().next_multiple_of(8),
             Method::Gather8 => g.depth().next_multiple_of(16),
-            Method::Dense => g.depth().next_multiple_of(DENSE_STEP),
+            Method::GatherBytes => g.depth().next_multiple_of(4),
+            Method::Direct => taps * layout.pixel,
+            Method::Dense => g.depth(),
         };
-        let blocks = g.out_channels.div_ceil(BLOCK);
+        let (blocks, group) = (g.out_channels.div_ceil(BLOCK), kernel.group());
         let weights = match method {
             Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
             Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
-            Method::Gather8 => pack_gather8(spec, depth, blocks)?,
-            Method::Dense => pack_dense(spec, depth)?,
+            Method::Gather8 => pack_bytes(spec, g.in_channels, depth, blocks, 1)?,
+            Method::GatherBytes => pack_bytes(spec, g.in_channels, depth, blocks, group)?,
+            Method::Direct => pack_bytes(spec, layout.pixel, depth, blocks, group)?,
+            Method::Dense => pack_dense(spec)?,
         };
-        let bytes = method == Method::Gather8 || (method == Method::Dense && kernel.eight_bit());
-        let bias = spec.bias_at(if bytes { 128 } else { 0 });
+        let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
         let packed = Self {
             name: spec.name.clone(),
             method,
             layout,
             output,
             out_channels: g.out_channels,
-            kernel_size: g.kernel,
             strides: g.strides,
-            dilations: g.dilations,
+            taps: (0..taps)
+                .map(|t| {
+                    let [down, across] = [t / g.kernel[1] * g.dilations[0], t % g.kernel[1] * g.dilations[1]];
+                    (down * layout.columns + across) * layout.pixel
+                })
+                .collect(),
             depth,
             x_zp: spec.x_zp,
             y_zp: spec.y_zp,
             macs: spec.macs(input),
-            bytes,
+            group,
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
             weights,
@@ -183,16 +202,27 @@ impl Packed {
         &self.weights.as_i16()[(block * points + point) * size..][..size]
     }
 
-    /// Gather on bytes: one block's weights.
+    /// Gather on bytes less 128: one block's weights.
     pub fn point8(&self, block: usize) -> &[i8] {
         let size = self.depth * BLOCK;
         &self.weights.as_i8()[block * size..][..size]
     }
 
-    /// Dense: one block of [`DENSE_ROWS`] rows.
-    pub fn rows(&self, block: usize) -> &[i8] {
+    /// Direct: the weights of a group of blocks.
+    pub fn group_weights(&self, blocks: Range<usize>) -> &[i8] {
+        let size = self.depth * BLOCK;
+        &self.weights.as_i8()[blocks.start * size..blocks.end * size]
+    }
+
+    /// Dense: one block of [`DENSE_ROWS`] rows, column by column.
+    pub fn columns(&self, block: usize) -> &[i8] {
         let size = self.depth * DENSE_ROWS;
         &self.weights.as_i8()[block * size..][..size]
+    }
+
+    /// Whether inputs are gathered as bytes, not i16.
+    pub fn bytes(&self) -> bool {
+        matches!(self.method, Method::Gather8 | Method::GatherBytes)
     }
 
     /// The output before pooling, without borders.
@@ -215,7 +245,7 @@ fn layout(
     let g = &spec.geometry;
     let [top, left, bottom, right] = g.pads;
     let plain = Layout::plain(g.in_channels, input[0], input[1]);
-    let gathers = matches!(method, Method::Gather | Method::Gather8);
+    let gathers = matches!(method, Method::Gather | Method::Gather8 | Method::GatherBytes);
     let pixel = if whole_blocks || !gathers { plain.pixel } else { g.in_channels };
     let [rows, columns] = match method {
         Method::Winograd(form) => output.map(|side| side.next_multiple_of(form.tile()) + 2),
@@ -285,17 +315,25 @@ fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel
     Ok(pages)
 }
 
-/// `[block][depth/4][channel][4]`; depth as in [`pack_gather`].
-fn pack_gather8(spec: &ConvSpec, depth: usize, blocks: usize) -> std::io::Result<Pages> {
+/// `[group][depth/4][block of the group][channel][4]`; depth as in [`pack_gather`], with pixels of `pixel` channels.
+fn pack_bytes(
+    spec: &ConvSpec,
+    pixel: usize,
+    depth: usize,
+    blocks: usize,
+    group: usize,
+) -> std::io::Result<Pages> {
     let g = &spec.geometry;
-    let (taps, channels, w) = (g.kernel[0] * g.kernel[1], g.in_channels, spec.weights.as_i8());
+    let (taps, w) = (g.kernel[0] * g.kernel[1], spec.weights.as_i8());
     let mut pages = Pages::new(blocks * depth * BLOCK)?;
     for (o, row) in w.chunks_exact(g.depth()).enumerate() {
-        let u = &mut pages.as_i8_mut()[o / BLOCK * depth * BLOCK..][..depth * BLOCK];
+        let first = o / BLOCK / group * group;
+        let (here, block) = (group.min(blocks - first), o / BLOCK - first);
+        let u = &mut pages.as_i8_mut()[first * depth * BLOCK..][..here * depth * BLOCK];
         for (c, kernel) in row.chunks_exact(taps).enumerate() {
             for (tap, &value) in kernel.iter().enumerate() {
-                let d = tap * channels + c;
-                u[(d / 4 * BLOCK + o % BLOCK) * 4 + d % 4] = value;
+                let d = tap * pixel + c;
+                u[((d / 4 * here + block) * BLOCK + o % BLOCK) * 4 + d % 4] = value;
             }
         }
     }
@@ -314,24 +352,34 @@ fn put(u: &mut [i16], depth: usize, lanes: &[i16; BLOCK], pairs: bool) {
     }
 }
 
-/// `[4 rows][depth/16][row][16]`: one sequential stream. File pages are given back while it goes.
-fn pack_dense(spec: &ConvSpec, depth: usize) -> std::io::Result<Pages> {
-    let (rows, length, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
-    let mut pages = Pages::new(rows.div_ceil(DENSE_ROWS) * DENSE_ROWS * depth)?;
-    let mut released = 0;
-    for (row, values) in w.chunks_exact(length).enumerate() {
-        let block = &mut pages.as_i8_mut()[row / DENSE_ROWS * DENSE_ROWS * depth..][..DENSE_ROWS * depth];
-        for (step, values) in values.chunks(DENSE_STEP).enumerate() {
-            block[(step * DENSE_ROWS + row % DENSE_ROWS) * DENSE_STEP..][..values.len()]
-                .copy_from_slice(values);
-        }
-        let done = (row + 1) * length;
+/// `[block of rows][column][row]`. File pages are given back while it goes.
+fn pack_dense(spec: &ConvSpec) -> std::io::Result<Pages> {
+    let (rows, depth, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
+    let mut pages = Pages::new(rows.next_multiple_of(DENSE_ROWS) * depth)?;
+    let blocks = pages.as_i8_mut().chunks_exact_mut(DENSE_ROWS * depth);
+    let (mut done, mut released) = (0, 0);
+    for (rows, block) in w.chunks(DENSE_ROWS * depth).zip(blocks) {
+        transpose(rows, depth, block);
+        done += rows.len();
         if done - released > 2 << 20 {
             spec.weights.release_part(released..done);
             released = done;
         }
     }
     Ok(pages)
+}
+
+/// Up to [`DENSE_ROWS`] rows of `depth` values → columns, a few columns at a time so that reads and writes both stay in
+/// the first-level cache.
+fn transpose(rows: &[i8], depth: usize, columns: &mut [i8]) {
+    const AT_ONCE: usize = 64;
+    for first in (0..depth).step_by(AT_ONCE) {
+        for (r, row) in rows.chunks_exact(depth).enumerate() {
+            for (c, &value) in row[first..].iter().take(AT_ONCE).enumerate() {
+                columns[(first + c) * DENSE_ROWS + r] = value;
+            }
+        }
+    }
 }
 
 /// Page-aligned zeroed memory, in huge pages where the system has them: a stream of 36 MB crosses 9,000 small ones.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rstest::rstest;
 
+use super::buffers::Buffers;
 use super::conv::{ConvSpec, Geometry, Weights, reference};
 use super::kernels::{self, Kernel};
 use super::packed::{Method, Packed};
 use super::pool::Pool;
-use super::run::{Buffers, Step, Steps, spread};
+use super::run::{Step, Steps, spread};
 use super::winograd::Form;
 
 /// A linear congruential generator: the same numbers everywhere.
@@ -132,7 +133,7 @@ fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
     let mut input = [side(random), side(random)];
     let mut g = match method {
         Method::Winograd(_) => Geometry { pads: [0; 4].map(|_| 1 + random.next(2)), ..one([3, 3]) },
-        Method::Gather | Method::Gather8 => Geometry {
+        Method::Gather | Method::Gather8 | Method::GatherBytes | Method::Direct => Geometry {
             pads: [0; 4].map(|_| random.next(3)),
             strides: [1 + random.next(2), 1 + random.next(3)],
             dilations: [1 + random.next(2), 1 + random.next(2)],
@@ -155,6 +156,8 @@ fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
 #[case::winograd_4x4(0x5eed_1002, Method::Winograd(Form::F4))]
 #[case::gather(0x5eed_1003, Method::Gather)]
 #[case::gather_bytes(0x5eed_1005, Method::Gather8)]
+#[case::direct(0x5eed_1006, Method::Direct)]
+#[case::direct_gathered(0x5eed_1007, Method::GatherBytes)]
 #[case::dense(0x5eed_1004, Method::Dense)]
 fn every_kernel_equals_the_reference(#[case] seed: u64, #[case] method: Method) {
     check(seed, 60, |_| method);

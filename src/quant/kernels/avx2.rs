@@ -3,8 +3,9 @@
 
 use std::arch::x86_64::*;
 
+use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{BLOCK, DENSE_ROWS, DENSE_STEP, FACES, Kernel, Patches, Requantise, Sink, generic};
+use super::{AHEAD, BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, generic};
 
 /// Made only where the CPU has AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -53,20 +54,10 @@ impl Kernel for Avx2 {
         // SAFETY: the CPU has AVX2; the rest is the caller's promise.
         unsafe { run(m, rows, how, out, pixel) }
     }
-    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        assert!(
-            w.len() >= DENSE_ROWS * depth && x.len() >= out.len() * depth && depth.is_multiple_of(DENSE_STEP)
-        );
-        // SAFETY: the CPU has AVX2 and the slices are as long as the loops read.
-        unsafe {
-            match out.len() {
-                1 => dense::<1>(w, x, depth, out),
-                2 => dense::<2>(w, x, depth, out),
-                3 => dense::<3>(w, x, depth, out),
-                FACES => dense::<FACES>(w, x, depth, out),
-                n => unreachable!("{n} faces in one pass"),
-            }
-        }
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+        assert!(w.len() >= x.depth() * DENSE_ROWS);
+        // SAFETY: the CPU has AVX2; the columns that count are below the depth.
+        unsafe { dense(w, x, out) }
     }
 }
 
@@ -118,40 +109,42 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
     }
 }
 
-/// Bytes that the weight stream is fetched ahead.
-pub(super) const AHEAD: usize = 2048;
-
+/// Two columns at a time: their bytes side by side, widened, times the pair of their inputs.
+///
 /// # Safety
-/// AVX2; slice lengths as [`Kernel::dense`] says.
+/// AVX2; `w` holds as many columns as `x` has.
 #[target_feature(enable = "avx2")]
-unsafe fn dense<const N: usize>(w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-    let mut acc = [[_mm256_setzero_si256(); DENSE_ROWS]; N];
-    for step in 0..depth / DENSE_STEP {
-        // SAFETY: `step` is inside the depth that the caller checked; prefetching may point anywhere.
+unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let (columns, values) = (x.columns(), x.values());
+    let mut acc = [_mm256_setzero_si256(); 8];
+    for (i, (pair, x)) in columns.as_chunks::<2>().0.iter().zip(values.as_chunks::<2>().0).enumerate() {
+        // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            let line = w.as_ptr().add(step * DENSE_STEP * DENSE_ROWS);
-            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(AHEAD));
-            let xs: [__m256i; N] = std::array::from_fn(|n| {
-                _mm256_loadu_si256(x.as_ptr().add(n * depth + step * DENSE_STEP).cast())
-            });
-            for r in 0..DENSE_ROWS {
-                let w = _mm256_cvtepi8_epi16(_mm_loadu_si128(line.add(r * DENSE_STEP).cast()));
-                for n in 0..N {
-                    acc[n][r] = _mm256_add_epi32(acc[n][r], _mm256_madd_epi16(xs[n], w));
+            for ahead in columns.get(2 * i + AHEAD..).and_then(|c| c.first_chunk::<2>()).into_iter().flatten() {
+                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().add(*ahead as usize * DENSE_ROWS));
+            }
+            let [a, b] = pair.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS));
+            let x = _mm256_set1_epi32(i32::from(x[0]) | i32::from(x[1]) << 16);
+            for half in 0..2 {
+                let a = _mm256_loadu_si256(a.add(32 * half).cast());
+                let b = _mm256_loadu_si256(b.add(32 * half).cast());
+                let pairs = [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)];
+                for (high, pairs) in pairs.into_iter().enumerate() {
+                    let wide = [
+                        _mm256_cvtepi8_epi16(_mm256_castsi256_si128(pairs)),
+                        _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(pairs)),
+                    ];
+                    for (lane, wide) in wide.into_iter().enumerate() {
+                        let acc = &mut acc[4 * half + 2 * lane + high];
+                        *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(x, wide));
+                    }
                 }
             }
         }
     }
-    for (sums, acc) in out.iter_mut().zip(acc) {
-        *sums = acc.map(|lanes| sum(lanes));
+    // 4·half + 2·lane + high: rows 32·half + 16·lane + 8·high and the seven after it.
+    for (rows, acc) in out.as_chunks_mut::<8>().0.iter_mut().zip(acc) {
+        // SAFETY: eight sums fit.
+        unsafe { _mm256_storeu_si256(rows.as_mut_ptr().cast(), acc) };
     }
-}
-
-/// The sum of eight lanes.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn sum(lanes: __m256i) -> i32 {
-    let four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
-    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
-    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
 }

@@ -5,9 +5,10 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
+use super::super::active::Active;
 use super::super::winograd::Form;
-use super::neon::Neon;
-use super::{BLOCK, DENSE_ROWS, DENSE_STEP, FACES, Kernel, Patches, Requantise, Sink};
+use super::neon::{Neon, fetch_ahead};
+use super::{BLOCK, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink};
 
 /// Made only where the CPU has the dot product instructions: see [`super::available`].
 #[derive(Debug)]
@@ -17,8 +18,8 @@ impl Kernel for DotProd {
     fn name(&self) -> &'static str {
         "dotprod"
     }
-    fn eight_bit(&self) -> bool {
-        true
+    fn bytes(&self) -> Bytes {
+        Bytes::Signed
     }
     fn pairs(&self) -> bool {
         Neon.pairs()
@@ -29,14 +30,14 @@ impl Kernel for DotProd {
     fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
         Neon.multiply(v, u, rows, depth, m);
     }
-    fn multiply8(&self, v: &[i8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
+    fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
         assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
-        assert!(depth.is_multiple_of(DENSE_STEP));
+        assert!(depth.is_multiple_of(16));
         let groups = rows.div_ceil(4);
         let mut row = 0;
         for group in 0..groups {
             let count = (rows - row).div_ceil(groups - group);
-            let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
+            let (v, m) = (v[row * depth..].as_ptr().cast(), m[row * BLOCK..].as_mut_ptr());
             // SAFETY: the CPU has dot products; `count` rows lie inside the slices, whose lengths were checked.
             unsafe {
                 match count {
@@ -65,22 +66,10 @@ impl Kernel for DotProd {
         // SAFETY: the same contract.
         unsafe { Neon.store(m, rows, how, out, pixel) }
     }
-    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        Neon.dense(w, x, depth, out);
-    }
-    fn dense8(&self, w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        assert!(w.len() >= DENSE_ROWS * depth && x.len() >= out.len() * depth);
-        assert!(depth.is_multiple_of(DENSE_STEP));
-        // SAFETY: the CPU has dot products; the slices are as long as the loops read.
-        unsafe {
-            match out.len() {
-                1 => dense::<1>(w, x, depth, out),
-                2 => dense::<2>(w, x, depth, out),
-                3 => dense::<3>(w, x, depth, out),
-                FACES => dense::<FACES>(w, x, depth, out),
-                n => unreachable!("{n} faces in one pass"),
-            }
-        }
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+        assert!(w.len() >= x.depth() * DENSE_ROWS);
+        // SAFETY: the CPU has dot products; the columns that count are below the depth.
+        unsafe { dense(w, x, out) }
     }
 }
 
@@ -122,28 +111,37 @@ unsafe fn tile<const T: usize>(v: *const i8, u: *const i8, depth: usize, m: *mut
     }
 }
 
+/// Four columns a step, their bytes side by side, through UDOT: the weights plus 128, so that both sides are unsigned, and
+/// 128 times the sum of the inputs taken off at the end.
+///
 /// # Safety
-/// Dot products; slice lengths as [`Kernel::dense8`] says.
+/// Dot products; `w` holds as many columns as `x` has.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn dense<const N: usize>(w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-    // SAFETY: every step is inside the depth that the caller checked; the asm touches registers only.
+unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let (columns, values) = (x.columns(), x.values());
+    let sum: i32 = values.iter().map(|&x| i32::from(x)).sum();
+    // SAFETY: columns lie in `w` by this function's contract; the asm touches registers only.
     unsafe {
-        let mut acc = [[vdupq_n_s32(0); DENSE_ROWS]; N];
-        for step in 0..depth / DENSE_STEP {
-            let line = w.as_ptr().add(step * DENSE_STEP * DENSE_ROWS);
-            let xs: [int8x16_t; N] =
-                std::array::from_fn(|n| vld1q_s8(x.as_ptr().add(n * depth + step * DENSE_STEP)));
-            for r in 0..DENSE_ROWS {
-                let w = vld1q_s8(line.add(r * DENSE_STEP));
-                for n in 0..N {
-                    asm!("sdot {a:v}.4s, {w:v}.16b, {x:v}.16b", a = inout(vreg) acc[n][r], w = in(vreg) w,
-                        x = in(vreg) xs[n], options(pure, nomem, nostack, preserves_flags));
+        let (mut acc, flip) = ([vdupq_n_u32(0); DENSE_ROWS / 4], vdupq_n_u8(0x80));
+        for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
+            fetch_ahead(w, columns, 4 * i);
+            let x = vdupq_n_u32(u32::from_le_bytes(*x));
+            let columns = four.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS).cast::<u8>());
+            for j in 0..4 {
+                let [a, b, c, d] = columns.map(|column| veorq_u8(vld1q_u8(column.add(16 * j)), flip));
+                let (ab, cd) = ([vzip1q_u8(a, b), vzip2q_u8(a, b)], [vzip1q_u8(c, d), vzip2q_u8(c, d)]);
+                for half in 0..2 {
+                    let (ab, cd) = (vreinterpretq_u16_u8(ab[half]), vreinterpretq_u16_u8(cd[half]));
+                    for (k, w) in [vzip1q_u16(ab, cd), vzip2q_u16(ab, cd)].into_iter().enumerate() {
+                        asm!("udot {a:v}.4s, {w:v}.16b, {x:v}.16b", a = inout(vreg) acc[4 * j + 2 * half + k],
+                            w = in(vreg) w, x = in(vreg) x, options(pure, nomem, nostack, preserves_flags));
+                    }
                 }
             }
         }
-        for (sums, acc) in out.iter_mut().zip(acc) {
-            *sums = acc.map(|lanes| vaddvq_s32(lanes));
+        for (rows, acc) in out.as_chunks_mut::<4>().0.iter_mut().zip(acc) {
+            vst1q_s32(rows.as_mut_ptr(), vsubq_s32(vreinterpretq_s32_u32(acc), vdupq_n_s32(128 * sum)));
         }
     }
 }

@@ -2,9 +2,10 @@
 //! inlines them into functions compiled for its own CPU features.
 #![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
+use super::super::active::Active;
 use super::super::conv::requantise;
 use super::super::winograd::{self, Form};
-use super::{BLOCK, DENSE_ROWS, DENSE_STEP, Patches, Requantise, Sink};
+use super::{BLOCK, Blocks, DENSE_ROWS, Patches, Requantise, Sink, Window};
 
 #[inline(always)]
 pub fn winograd_input(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
@@ -95,53 +96,62 @@ pub fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) 
 }
 
 #[inline(always)]
-pub fn dense(w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-    for (face, sums) in out.iter_mut().enumerate() {
-        let x = &x[face * depth..][..depth];
-        let mut acc = [[0i32; DENSE_STEP]; DENSE_ROWS];
-        for (w, x) in w.as_chunks::<{ DENSE_ROWS * DENSE_STEP }>().0.iter().zip(x.as_chunks::<DENSE_STEP>().0)
-        {
-            for r in 0..DENSE_ROWS {
-                for l in 0..DENSE_STEP {
-                    acc[r][l] = acc[r][l].wrapping_add(i32::from(w[r * DENSE_STEP + l]) * i32::from(x[l]));
+pub fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let mut acc = [0i32; DENSE_ROWS];
+    let columns = w.as_chunks::<DENSE_ROWS>().0;
+    for (&column, &value) in x.columns().iter().zip(x.values()) {
+        let (column, value) = (&columns[column as usize], i32::from(value));
+        for r in 0..DENSE_ROWS {
+            acc[r] = acc[r].wrapping_add(i32::from(column[r]) * value);
+        }
+    }
+    *out = acc;
+}
+
+/// # Safety
+/// As [`super::Kernel::direct`].
+#[inline(always)]
+pub unsafe fn direct(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
+    let blocks = how.bias.len();
+    src.check(u, blocks);
+    for (p, b) in (0..src.count).flat_map(|p| (0..blocks).map(move |b| (p, b))) {
+        let mut acc = [0i32; BLOCK];
+        for (t, &tap) in src.taps.iter().enumerate() {
+            let x = &src.data[p * src.step + tap..][..src.channels];
+            for (c, x) in x.as_chunks::<4>().0.iter().enumerate() {
+                let at = ((t * src.channels / 4 + c) * blocks + b) * BLOCK * 4;
+                let w = &u[at..][..BLOCK * 4];
+                for l in 0..BLOCK {
+                    for i in 0..4 {
+                        acc[l] = acc[l].wrapping_add(i32::from(x[i]) * i32::from(w[4 * l + i]));
+                    }
                 }
             }
         }
-        *sums = acc.map(|lanes| lanes.iter().fold(0, |a: i32, &b| a.wrapping_add(b)));
+        let one = Requantise {
+            bias: &how.bias[b],
+            multipliers: &how.multipliers[b],
+            zero_point: how.zero_point,
+            pool: false,
+        };
+        // SAFETY: by this function's contract.
+        unsafe { store_pixel(&acc, one, out.add(p * pixel + b * BLOCK)) };
     }
 }
 
 /// [`super::Kernel::multiply8`] in plain loops.
 #[inline(always)]
-pub fn multiply8(v: &[i8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
+pub fn multiply8(v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
     let fours = u[..depth * BLOCK].as_chunks::<{ 4 * BLOCK }>().0;
     for (line, sums) in v.chunks_exact(depth).zip(m.as_chunks_mut::<BLOCK>().0).take(rows) {
         let mut acc = [0i32; BLOCK];
         for (x, w) in line.as_chunks::<4>().0.iter().zip(fours) {
             for l in 0..BLOCK {
                 for i in 0..4 {
-                    acc[l] = acc[l].wrapping_add(i32::from(x[i]) * i32::from(w[4 * l + i]));
+                    acc[l] = acc[l].wrapping_add(i32::from(x[i] as i8) * i32::from(w[4 * l + i]));
                 }
             }
         }
         *sums = acc;
-    }
-}
-
-/// [`super::Kernel::dense8`] in plain loops.
-#[inline(always)]
-pub fn dense8(w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-    for (face, sums) in out.iter_mut().enumerate() {
-        let x = &x[face * depth..][..depth];
-        let mut acc = [[0i32; DENSE_STEP]; DENSE_ROWS];
-        for (w, x) in w.as_chunks::<{ DENSE_ROWS * DENSE_STEP }>().0.iter().zip(x.as_chunks::<DENSE_STEP>().0)
-        {
-            for r in 0..DENSE_ROWS {
-                for l in 0..DENSE_STEP {
-                    acc[r][l] = acc[r][l].wrapping_add(i32::from(w[r * DENSE_STEP + l]) * i32::from(x[l]));
-                }
-            }
-        }
-        *sums = acc.map(|lanes| lanes.iter().fold(0, |a: i32, &b| a.wrapping_add(b)));
     }
 }

@@ -3,24 +3,29 @@
 //! Terms. *Depth*: the dimension that is summed over. *Block*: [`BLOCK`] output channels, computed together. Every
 //! kernel equals [`portable`]'s results bit for bit; all sums wrap modulo 2³².
 
+use super::active::Active;
 use super::winograd::Form;
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub mod avx_vnni;
 #[cfg(target_arch = "aarch64")]
 pub mod dotprod;
 pub mod generic;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod portable;
-#[cfg(target_arch = "x86_64")]
-pub mod vnni;
 
 /// Output channels of one packed block.
 pub const BLOCK: usize = 16;
-/// Rows of one packed block of a dense layer, and the depth of one of its steps: 64 bytes, a cache line.
-pub const DENSE_ROWS: usize = 4;
-pub const DENSE_STEP: usize = 16;
+/// Rows of one packed block of a dense layer: a column of it is 64 bytes, a cache line.
+pub const DENSE_ROWS: usize = 64;
+/// Columns that a dense layer's weights are fetched ahead. They are known before they are needed, but lie apart, so that
+/// the hardware doesn't guess them.
+pub const AHEAD: usize = 128;
 
 /// Where a run of patches lies: channels innermost, a bordered picture.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +35,49 @@ pub struct Patches<'a> {
     pub row: usize,
     /// Bytes of a pixel; a multiple of 16.
     pub channels: usize,
+}
+
+/// A row of output pixels of a direct convolution, and where its inputs lie.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// From the first pixel's first tap on.
+    pub data: &'a [u8],
+    /// Bytes from a pixel's inputs to the next pixel's.
+    pub step: usize,
+    /// Where each tap begins.
+    pub taps: &'a [usize],
+    /// Bytes of a tap; a multiple of 4.
+    pub channels: usize,
+    /// Pixels, at least one.
+    pub count: usize,
+}
+
+impl Window<'_> {
+    /// Holds the data to what its pixels' taps need, and the weights of `blocks` blocks to their size.
+    fn check(&self, u: &[i8], blocks: usize) {
+        let last = self.taps.iter().max().map_or(0, |tap| tap + self.channels);
+        assert!(self.count > 0 && self.data.len() >= (self.count - 1) * self.step + last);
+        assert!(self.channels.is_multiple_of(4) && u.len() >= self.taps.len() * self.channels * blocks * BLOCK);
+    }
+}
+
+/// What turns the sums of several blocks into u8.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'a> {
+    pub bias: &'a [[i32; BLOCK]],
+    pub multipliers: &'a [[f32; BLOCK]],
+    pub zero_point: u8,
+}
+
+/// Which bytes a kernel can multiply faster than i16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bytes {
+    /// None that would beat Winograd on i16.
+    None,
+    /// i8 by i8: inputs less 128 ([`Kernel::multiply8`]).
+    Signed,
+    /// u8 by i8: inputs as they are ([`Kernel::direct`]).
+    Unsigned,
 }
 
 /// Where finished values go: channels innermost. `data` is a pointer because workers write disjoint channels of the
@@ -72,14 +120,30 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Whether sums over gathered bytes are faster here than Winograd's over i16.
-    fn eight_bit(&self) -> bool {
-        false
+    /// Whether sums over bytes are faster here than Winograd's over i16.
+    fn bytes(&self) -> Bytes {
+        Bytes::None
     }
 
-    /// As [`Kernel::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`.
-    fn multiply8(&self, v: &[i8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
+    /// As [`Kernel::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`. `v` holds the
+    /// bits of i8.
+    fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
         generic::multiply8(v, u, rows, depth, m);
+    }
+
+    /// Blocks of channels that [`Kernel::direct`] computes together.
+    fn group(&self) -> usize {
+        1
+    }
+
+    /// A row of a direct convolution, requantised into `out`, `pixel` bytes apart. `u` lies
+    /// `[tap·channels/4][block][channel of the block][4]` for up to [`Kernel::group`] blocks.
+    ///
+    /// # Safety
+    /// `out` must be valid for writes of [`BLOCK`] bytes for each block at each pixel, unshared during the call.
+    unsafe fn direct(&self, src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
+        // SAFETY: the same contract.
+        unsafe { generic::direct(src, u, how, out, pixel) }
     }
 
     /// Transforms one tile's products back, requantises and stores it at tile `(ty, tx)`.
@@ -102,18 +166,9 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// `out` must be valid for writes of [`BLOCK`] bytes at each of `rows` pixels, unshared during the call.
     unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize);
 
-    /// `out[face][row] = Σ w[row][depth]·x[face][depth]` for one block of [`DENSE_ROWS`] rows, packed
-    /// `[depth/16][row][16]`, and up to [`FACES`] faces whose `x` lie `depth` apart.
-    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]);
-
-    /// As [`Kernel::dense`] on bytes.
-    fn dense8(&self, w: &[i8], x: &[i8], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        generic::dense8(w, x, depth, out);
-    }
+    /// `out[row] = Σ w[column][row]·x[column]` over the columns that count, for one block of [`DENSE_ROWS`] rows.
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]);
 }
-
-/// Faces that a dense layer handles in one pass over its weights.
-pub const FACES: usize = 4;
 
 /// The kernels that this CPU can run, fastest first. The last is always the portable one. Each has proved itself
 /// against that one: an emulator or hypervisor that misreports a feature, or an error of ours on a CPU that we never
@@ -137,10 +192,10 @@ fn detected() -> Vec<&'static dyn Kernel> {
     {
         use std::arch::is_x86_feature_detected as has;
         if has!("avx2") && has!("avx512f") && has!("avx512bw") && has!("avx512vnni") {
-            all.push(&vnni::Avx512Vnni);
+            all.push(&avx512::Avx512Vnni);
         }
         if has!("avx2") && has!("avxvnni") {
-            all.push(&vnni::AvxVnni);
+            all.push(&avx_vnni::AvxVnni);
         }
         if has!("avx2") {
             all.push(&avx2::Avx2);
@@ -158,16 +213,17 @@ fn detected() -> Vec<&'static dyn Kernel> {
 
 /// A few products of every kind against the portable kernel; some microseconds.
 fn agrees(kernel: &dyn Kernel) -> bool {
+    const ROWS: usize = 4;
     const DEPTH: usize = 48;
     let mut state = 0x5eed_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 16) as i16
     };
-    let x: [i16; FACES * DEPTH] = std::array::from_fn(|_| next());
-    let bytes: [i8; FACES * DEPTH] = x.map(|v| v as i8);
+    let x: [i16; ROWS * DEPTH] = std::array::from_fn(|_| next());
+    let bytes: [u8; ROWS * DEPTH] = x.map(|v| v as u8);
     let w: [i16; DEPTH * BLOCK] = std::array::from_fn(|_| next() / 4);
-    let narrow: [i8; DEPTH * BLOCK] = w.map(|v| v as i8);
+    let narrow: [i8; DEPTH * DENSE_ROWS] = std::array::from_fn(|_| next() as i8);
     // One depth of one channel, where this kernel looks for it.
     let mut ordered = w;
     if !kernel.pairs() {
@@ -175,16 +231,22 @@ fn agrees(kernel: &dyn Kernel) -> bool {
             ordered[(i / (2 * BLOCK) * 2 + i % 2) * BLOCK + i / 2 % BLOCK] = v;
         }
     }
-    let products = |kernel: &dyn Kernel, w: &[i16]| {
-        let (mut m, mut m8) = ([0; FACES * BLOCK], [0; FACES * BLOCK]);
-        let (mut sums, mut sums8) = ([[0; DENSE_ROWS]; FACES], [[0; DENSE_ROWS]; FACES]);
-        kernel.multiply(&x, w, FACES, DEPTH, &mut m);
-        kernel.multiply8(&bytes, &narrow, FACES, DEPTH, &mut m8);
-        kernel.dense(&narrow, &x, DEPTH, &mut sums);
-        kernel.dense8(&narrow, &bytes, DEPTH, &mut sums8);
-        (m, m8, sums, sums8)
+    let mut active = Active::with_room(DEPTH);
+    active.fill(DEPTH, bytes[..DEPTH].iter().map(|b| b & 0xfd).enumerate());
+    let products = |kernel: &dyn Kernel, w: &[i16], group: usize| {
+        let (mut m, mut m8, mut sums) = ([0; ROWS * BLOCK], [0; ROWS * BLOCK], [0; DENSE_ROWS]);
+        kernel.multiply(&x, w, ROWS, DEPTH, &mut m);
+        kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
+        kernel.dense(&narrow, &active, &mut sums);
+        let src = Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9 };
+        let how = Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
+        let mut out = [0u8; 9 * 4 * BLOCK];
+        // SAFETY: the array holds nine pixels of four blocks.
+        unsafe { kernel.direct(src, &narrow, how, out.as_mut_ptr(), 4 * BLOCK) };
+        (m, m8, sums, out)
     };
-    products(kernel, &ordered) == products(&portable::Portable, &w)
+    let group = kernel.group();
+    products(kernel, &ordered, group) == products(&portable::Portable, &w, group)
 }
 
 /// The fastest kernel, or the one named. The error lists the names that this CPU knows.

@@ -2,8 +2,9 @@
 
 use std::arch::aarch64::*;
 
+use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{BLOCK, DENSE_ROWS, DENSE_STEP, FACES, Kernel, Patches, Requantise, Sink, generic};
+use super::{AHEAD, BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, generic};
 
 /// For every aarch64 CPU: NEON is part of the architecture, and the generic loops are compiled to it.
 #[derive(Debug)]
@@ -55,18 +56,25 @@ impl Kernel for Neon {
         // SAFETY: the same contract.
         unsafe { generic::store(m, rows, how, out, pixel) }
     }
-    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        assert!(w.len() >= DENSE_ROWS * depth && x.len() >= out.len() * depth);
-        assert!(depth.is_multiple_of(DENSE_STEP));
-        // SAFETY: the slices are as long as the loops read.
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+        assert!(w.len() >= x.depth() * DENSE_ROWS);
+        // SAFETY: the columns that count are below the depth.
+        unsafe { dense(w, x, out) }
+    }
+}
+
+/// Fetches the lines of the columns that are due after `done` others.
+///
+/// # Safety
+/// `w` holds as many columns as `x` has.
+#[inline(always)]
+pub(super) unsafe fn fetch_ahead(w: &[i8], columns: &[u32], done: usize) {
+    for ahead in columns.get(done + AHEAD..).and_then(|c| c.first_chunk::<4>()).into_iter().flatten() {
+        // SAFETY: prefetching may point anywhere; Rust's own `_prefetch` is not stable.
         unsafe {
-            match out.len() {
-                1 => dense::<1>(w, x, depth, out),
-                2 => dense::<2>(w, x, depth, out),
-                3 => dense::<3>(w, x, depth, out),
-                FACES => dense::<FACES>(w, x, depth, out),
-                n => unreachable!("{n} faces in one pass"),
-            }
+            let line = w.as_ptr().wrapping_add(*ahead as usize * DENSE_ROWS);
+            std::arch::asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
+                options(nostack, preserves_flags, readonly));
         }
     }
 }
@@ -101,33 +109,36 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
     }
 }
 
+/// Four columns a step, one after the other: widened, times their input.
+///
 /// # Safety
-/// Slice lengths as [`Kernel::dense`] says.
+/// `w` holds as many columns as `x` has.
 #[inline]
-unsafe fn dense<const N: usize>(w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-    // SAFETY: every step is inside the depth that the caller checked.
+unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let (columns, values) = (x.columns(), x.values());
+    // SAFETY: columns lie in `w` by this function's contract.
     unsafe {
-        let mut acc = [[vdupq_n_s32(0); DENSE_ROWS]; N];
-        for step in 0..depth / DENSE_STEP {
-            let line = w.as_ptr().add(step * DENSE_STEP * DENSE_ROWS);
-            let xs: [[int16x8_t; 2]; N] = std::array::from_fn(|n| {
-                let x = x.as_ptr().add(n * depth + step * DENSE_STEP);
-                [vld1q_s16(x), vld1q_s16(x.add(8))]
-            });
-            for r in 0..DENSE_ROWS {
-                let w = vld1q_s8(line.add(r * DENSE_STEP));
-                let (low, high) = (vmovl_s8(vget_low_s8(w)), vmovl_high_s8(w));
-                for n in 0..N {
-                    let mut a = acc[n][r];
-                    a = vmlal_s16(a, vget_low_s16(low), vget_low_s16(xs[n][0]));
-                    a = vmlal_high_s16(a, low, xs[n][0]);
-                    a = vmlal_s16(a, vget_low_s16(high), vget_low_s16(xs[n][1]));
-                    acc[n][r] = vmlal_high_s16(a, high, xs[n][1]);
-                }
+        let mut acc = [vdupq_n_s32(0); DENSE_ROWS / 4];
+        for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
+            fetch_ahead(w, columns, 4 * i);
+            let x = vld1_s16(x.map(i16::from).as_ptr());
+            macro_rules! columns {
+                ($($lane:literal)*) => { $(
+                    let column = w.as_ptr().add(four[$lane] as usize * DENSE_ROWS);
+                    for j in 0..4 {
+                        let w = vld1q_s8(column.add(16 * j));
+                        let (low, high) = (vmovl_s8(vget_low_s8(w)), vmovl_high_s8(w));
+                        acc[4 * j] = vmlal_lane_s16::<$lane>(acc[4 * j], vget_low_s16(low), x);
+                        acc[4 * j + 1] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 1], low, x);
+                        acc[4 * j + 2] = vmlal_lane_s16::<$lane>(acc[4 * j + 2], vget_low_s16(high), x);
+                        acc[4 * j + 3] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 3], high, x);
+                    }
+                )* };
             }
+            columns!(0 1 2 3);
         }
-        for (sums, acc) in out.iter_mut().zip(acc) {
-            *sums = acc.map(|lanes| vaddvq_s32(lanes));
+        for (rows, acc) in out.as_chunks_mut::<4>().0.iter_mut().zip(acc) {
+            vst1q_s32(rows.as_mut_ptr(), acc);
         }
     }
 }

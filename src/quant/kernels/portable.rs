@@ -1,5 +1,6 @@
 //! Plain Rust for any CPU: the kernel that all others are held to.
 
+use super::super::active::Active;
 use super::super::winograd::Form;
 use super::{DENSE_ROWS, Kernel, Patches, Requantise, Sink, generic};
 
@@ -32,7 +33,7 @@ impl Kernel for Portable {
         // SAFETY: the same contract.
         unsafe { generic::store(m, rows, how, out, pixel) }
     }
-    fn dense(&self, w: &[i8], x: &[i16], depth: usize, out: &mut [[i32; DENSE_ROWS]]) {
-        generic::dense(w, x, depth, out);
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+        generic::dense(w, x, out);
     }
 }

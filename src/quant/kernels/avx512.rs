@@ -1,0 +1,182 @@
+//! x86-64 with AVX-512 and VNNI: `vpdpbusd` multiplies four u8 by four i8 and adds them to each of sixteen lanes. It
+//! wraps and doesn't saturate. Convolutions are direct: pixels are read where they lie, and the sums of six of them for
+//! 64 channels stay in 24 registers until they are requantised.
+
+use std::arch::x86_64::*;
+
+use super::super::active::Active;
+use super::super::winograd::Form;
+use super::avx2::Avx2;
+use super::{AHEAD, BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window};
+
+/// Made only where the CPU has AVX512F, AVX512BW, AVX512-VNNI and AVX2: see [`super::available`].
+#[derive(Debug)]
+pub struct Avx512Vnni;
+
+impl Kernel for Avx512Vnni {
+    fn name(&self) -> &'static str {
+        "avx512-vnni"
+    }
+    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
+        Avx2.winograd_input(form, src, v, plane);
+    }
+    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+        Avx2.multiply(v, u, rows, depth, m);
+    }
+    fn bytes(&self) -> Bytes {
+        Bytes::Unsigned
+    }
+    fn group(&self) -> usize {
+        4
+    }
+    unsafe fn direct(&self, src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
+        src.check(u, how.bias.len());
+        // SAFETY: the CPU has the features and the slices were checked; the rest is the caller's promise.
+        unsafe {
+            match how.bias.len() {
+                1 => row::<1>(src, u, how, out, pixel),
+                2 => row::<2>(src, u, how, out, pixel),
+                3 => row::<3>(src, u, how, out, pixel),
+                4 => row::<4>(src, u, how, out, pixel),
+                n => unreachable!("{n} blocks in one group"),
+            }
+        }
+    }
+    unsafe fn winograd_output(
+        &self,
+        form: Form,
+        m: &[i32],
+        plane: usize,
+        how: Requantise<'_>,
+        sink: Sink,
+        at: [usize; 2],
+    ) {
+        // SAFETY: the same contract.
+        unsafe { Avx2.winograd_output(form, m, plane, how, sink, at) }
+    }
+    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
+        // SAFETY: the same contract.
+        unsafe { Avx2.store(m, rows, how, out, pixel) }
+    }
+    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+        assert!(w.len() >= x.depth() * DENSE_ROWS);
+        // SAFETY: the CPU has the features; the columns that count are below the depth.
+        unsafe { dense(w, x, out) }
+    }
+}
+
+/// Pixels whose sums are held in registers at once: the widths of the network's maps are multiples of it.
+const PIXELS: usize = 6;
+
+/// # Safety
+/// The features; `C` blocks in `how`, and [`Window::check`] and [`Kernel::direct`]'s contract hold.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn row<const C: usize>(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
+    let groups = src.count.div_ceil(PIXELS);
+    let mut first = 0;
+    for group in 0..groups {
+        let count = (src.count - first).div_ceil(groups - group);
+        // SAFETY: `count` pixels from `first` on lie inside the row.
+        unsafe {
+            let (x, out) = (src.data.as_ptr().add(first * src.step), out.add(first * pixel));
+            match count {
+                1 => tile::<1, C>(src, x, u.as_ptr(), how, out, pixel),
+                2 => tile::<2, C>(src, x, u.as_ptr(), how, out, pixel),
+                3 => tile::<3, C>(src, x, u.as_ptr(), how, out, pixel),
+                4 => tile::<4, C>(src, x, u.as_ptr(), how, out, pixel),
+                5 => tile::<5, C>(src, x, u.as_ptr(), how, out, pixel),
+                _ => tile::<PIXELS, C>(src, x, u.as_ptr(), how, out, pixel),
+            }
+        }
+        first += count;
+    }
+}
+
+/// `T` pixels × `C` blocks in `T·C` registers: for four channels of a tap `C` loads, `T` broadcasts, `T·C` products.
+///
+/// # Safety
+/// As [`row`]; `T` pixels from `x` on.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn tile<const T: usize, const C: usize>(
+    src: Window<'_>,
+    x: *const u8,
+    mut u: *const i8,
+    how: Blocks<'_>,
+    out: *mut u8,
+    pixel: usize,
+) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let bias: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(how.bias[b].as_ptr().cast()));
+        let mut acc = [bias; T];
+        for &tap in src.taps {
+            let x = x.add(tap);
+            for c in (0..src.channels).step_by(4) {
+                let w: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(u.add(b * 4 * BLOCK).cast()));
+                u = u.add(C * 4 * BLOCK);
+                for (t, acc) in acc.iter_mut().enumerate() {
+                    let x = _mm512_set1_epi32(x.add(t * src.step + c).cast::<i32>().read_unaligned());
+                    for (acc, w) in acc.iter_mut().zip(w) {
+                        *acc = _mm512_dpbusd_epi32(*acc, x, w);
+                    }
+                }
+            }
+        }
+        let scale: [__m512; C] = std::array::from_fn(|b| _mm512_loadu_ps(how.multipliers[b].as_ptr()));
+        for (t, acc) in acc.into_iter().enumerate() {
+            for (b, sums) in acc.into_iter().enumerate() {
+                let bytes = requantise(sums, scale[b], how.zero_point);
+                _mm_storeu_si128(out.add(t * pixel + b * BLOCK).cast(), bytes);
+            }
+        }
+    }
+}
+
+/// [`super::super::conv::requantise`] for sixteen sums: the conversion rounds half to even as well.
+#[inline]
+#[target_feature(enable = "avx2,avx512f")]
+fn requantise(sums: __m512i, multipliers: __m512, zero_point: u8) -> __m128i {
+    let zp = f32::from(zero_point);
+    let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), multipliers);
+    let held = _mm512_min_ps(_mm512_max_ps(scaled, _mm512_set1_ps(-zp)), _mm512_set1_ps(255.0 - zp));
+    let rounded = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(held);
+    _mm512_cvtepi32_epi8(_mm512_add_epi32(rounded, _mm512_set1_epi32(i32::from(zero_point))))
+}
+
+/// Four columns at a time: their bytes side by side, times the four inputs.
+///
+/// # Safety
+/// The features; `w` holds as many columns as `x` has.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let (columns, values) = (x.columns(), x.values());
+    let mut acc = [_mm512_setzero_si512(); 4];
+    for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
+        // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
+        unsafe {
+            for ahead in columns.get(4 * i + AHEAD..).and_then(|c| c.first_chunk::<4>()).into_iter().flatten() {
+                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().add(*ahead as usize * DENSE_ROWS));
+            }
+            let [a, b, c, d] =
+                four.map(|column| _mm512_loadu_si512(w.as_ptr().add(column as usize * DENSE_ROWS).cast()));
+            let x = _mm512_set1_epi32(i32::from_le_bytes(*x));
+            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+            acc[0] = _mm512_dpbusd_epi32(acc[0], x, _mm512_unpacklo_epi16(ab, cd));
+            acc[1] = _mm512_dpbusd_epi32(acc[1], x, _mm512_unpackhi_epi16(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+            acc[2] = _mm512_dpbusd_epi32(acc[2], x, _mm512_unpacklo_epi16(ab, cd));
+            acc[3] = _mm512_dpbusd_epi32(acc[3], x, _mm512_unpackhi_epi16(ab, cd));
+        }
+    }
+    // Lane `l` of `acc[k]` holds rows 16·l + 4·k and the three after it.
+    let mut lanes = [[0i32; 16]; 4];
+    for (lanes, acc) in lanes.iter_mut().zip(acc) {
+        // SAFETY: sixteen sums fit.
+        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), acc) };
+    }
+    for (r, out) in out.iter_mut().enumerate() {
+        *out = lanes[r / 4 % 4][r / 16 * 4 + r % 4];
+    }
+}

@@ -1,0 +1,319 @@
+//! One step of one run, cut into items for the workers: which tiles or pixels, which output channels, which kernel call.
+//!
+//! Terms. *Item*: what a worker does at a time: a chunk of tiles, rows or pixels times a part of the output channels.
+
+use std::ops::Range;
+
+use super::active::Active;
+use super::buffers::{Cell, Scratch};
+use super::conv::requantise;
+use super::kernels::{BLOCK, Blocks, DENSE_ROWS, Patches, Requantise, Sink, Window};
+use super::packed::{Layout, Method, Packed};
+use super::run::Steps;
+use super::winograd::Form;
+
+/// V's share of a core's second-level cache, in bytes: decides how many tiles are transformed at once.
+const V_BYTES: usize = 192 * 1024;
+/// Pixels that are gathered at once.
+const GATHER_PIXELS: usize = 96;
+/// Blocks of [`DENSE_ROWS`] rows that one item of a dense layer computes.
+const DENSE_ITEM: usize = 2;
+
+/// How a Winograd layer is cut into items: chunks of tiles, and parts of the blocks where chunks alone are too few.
+pub(super) struct Cut {
+    tiles: usize,
+    per_chunk: usize,
+    chunks: usize,
+}
+
+impl Cut {
+    fn new(conv: &Packed, form: Form, faces: usize) -> Self {
+        let [h, w] = conv.output.map(|side| side.div_ceil(form.tile()));
+        let tiles = faces * h * w;
+        let fit = (V_BYTES / (form.points() * conv.depth * 2)).max(6);
+        let chunks = tiles.div_ceil(fit);
+        let per_chunk = tiles.div_ceil(chunks);
+        Self { tiles, per_chunk, chunks: tiles.div_ceil(per_chunk) }
+    }
+
+    /// The most tiles that a chunk has for up to `faces` faces: fewer faces can have longer chunks.
+    pub(super) fn room(conv: &Packed, form: Form, faces: usize) -> usize {
+        (1..=faces).map(|n| Self::new(conv, form, n).per_chunk).max().unwrap_or(0)
+    }
+}
+
+/// Pixels that are gathered at once: some, or a whole row where the kernel takes rows.
+pub(super) fn gather_pixels(conv: &Packed) -> usize {
+    if conv.method == Method::GatherBytes {
+        return conv.output[1];
+    }
+    let bytes = conv.depth * if conv.bytes() { 1 } else { 2 };
+    (V_BYTES / bytes).clamp(8, GATHER_PIXELS).min(conv.output[0] * conv.output[1])
+}
+
+/// One step of one run, as the workers see it.
+pub(super) struct Run<'a> {
+    pub chain: &'a Steps,
+    pub conv: &'a Packed,
+    pub pooled: bool,
+    pub faces: usize,
+    pub input: &'a [u8],
+    pub output: *mut u8,
+    pub layout: Layout,
+    /// Output extent after pooling.
+    pub size: [usize; 2],
+    pub scratch: &'a [Cell],
+    pub active: &'a [Active],
+}
+
+// SAFETY: `output` is written at disjoint places by different items.
+unsafe impl Sync for Run<'_> {}
+
+impl Run<'_> {
+    pub fn compute(&self) {
+        match self.conv.method {
+            Method::Winograd(form) => self.winograd(form),
+            Method::Direct | Method::GatherBytes => self.rows(),
+            Method::Gather | Method::Gather8 => self.gather(),
+            Method::Dense => self.dense(),
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        self.conv.bias.len()
+    }
+
+    fn requantise(&self, block: usize) -> Requantise<'_> {
+        Requantise {
+            bias: &self.conv.bias[block],
+            multipliers: &self.conv.multipliers[block],
+            zero_point: self.conv.y_zp,
+            pool: self.pooled,
+        }
+    }
+
+    /// Where `block`'s channels of `face` go.
+    fn sink(&self, face: usize, block: usize) -> Sink {
+        let at = face * self.layout.size() + self.layout.origin() + block * BLOCK;
+        Sink {
+            // SAFETY: inside the output buffer, which has `faces` pictures of this layout.
+            data: unsafe { self.output.add(at) },
+            row: self.layout.row(),
+            pixel: self.layout.pixel,
+            height: self.size[0],
+            width: self.size[1],
+        }
+    }
+
+    #[allow(clippy::mut_from_ref)]
+    fn scratch(&self, worker: usize) -> &mut Scratch {
+        // SAFETY: the pool gives each worker its own number, and a worker does one item at a time.
+        unsafe { self.scratch[worker].get() }
+    }
+
+    /// Splits `whole` so that every worker gets something when there are few chunks.
+    fn parts(&self, chunks: usize, whole: usize) -> usize {
+        let threads = self.chain.pool.threads();
+        if threads == 1 || chunks >= 2 * threads { 1 } else { (2 * threads).div_ceil(chunks).min(whole) }
+    }
+
+    fn blocks_of(&self, part: usize, parts: usize) -> Range<usize> {
+        part * self.blocks() / parts..(part + 1) * self.blocks() / parts
+    }
+
+    fn winograd(&self, form: Form) {
+        let cut = Cut::new(self.conv, form, self.faces);
+        let parts = self.parts(cut.chunks, self.blocks());
+        self.chain.pool.run(cut.chunks * parts, &|worker, item| {
+            let first = item / parts * cut.per_chunk;
+            let tiles = first..(first + cut.per_chunk).min(cut.tiles);
+            self.tiles(form, tiles, self.blocks_of(item % parts, parts), self.scratch(worker));
+        });
+    }
+
+    fn tiles(&self, form: Form, tiles: Range<usize>, blocks: Range<usize>, scratch: &mut Scratch) {
+        let (conv, kernel) = (self.conv, self.chain.kernel);
+        let [high, wide] = conv.output.map(|side| side.div_ceil(form.tile()));
+        let place = |tile: usize| (tile / (high * wide), [tile / wide % high, tile % wide]);
+        let (l, count) = (&conv.layout, tiles.len());
+        let plane = count * conv.depth;
+        for (j, tile) in tiles.clone().enumerate() {
+            let (face, [ty, tx]) = place(tile);
+            let at = face * l.size() + (ty * l.columns + tx) * form.tile() * l.pixel;
+            let src = Patches { data: &self.input[at..], row: l.row(), channels: l.pixel };
+            kernel.winograd_input(form, src, &mut scratch.v[j * conv.depth..], plane);
+        }
+        for block in blocks {
+            for p in 0..form.points() {
+                let m = &mut scratch.m[p * count * BLOCK..][..count * BLOCK];
+                kernel.multiply(&scratch.v[p * plane..][..plane], conv.point(block, p), count, conv.depth, m);
+            }
+            for (j, tile) in tiles.clone().enumerate() {
+                let (face, at) = place(tile);
+                let m = &scratch.m[j * BLOCK..];
+                // SAFETY: the sink's pixels lie in the output buffer, whose pixels have room for whole blocks; no
+                // other item writes these channels of these pixels.
+                unsafe {
+                    let sink = self.sink(face, block);
+                    kernel.winograd_output(form, m, count * BLOCK, self.requantise(block), sink, at);
+                }
+            }
+        }
+    }
+
+    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row.
+    fn rows(&self) {
+        let group = self.conv.group;
+        let (groups, rows) = (self.blocks().div_ceil(group), self.faces * self.conv.output[0]);
+        let parts = self.parts(groups, rows);
+        self.chain.pool.run(groups * parts, &|worker, item| {
+            let (first, part) = (item / parts * group, item % parts);
+            let blocks = first..(first + group).min(self.blocks());
+            for row in part * rows / parts..(part + 1) * rows / parts {
+                let at = [row / self.conv.output[0], row % self.conv.output[0]];
+                self.row(at, blocks.clone(), self.scratch(worker));
+            }
+        });
+    }
+
+    fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>, scratch: &mut Scratch) {
+        let (conv, l, wide) = (self.conv, &self.conv.layout, self.conv.output[1]);
+        let src = if conv.method == Method::GatherBytes {
+            self.gather_pixels(face, y * wide..(y + 1) * wide, &mut scratch.v8, |v| v);
+            Window { data: &scratch.v8, step: conv.depth, taps: &[0], channels: conv.depth, count: wide }
+        } else {
+            let data = &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()];
+            let step = conv.strides[1] * l.pixel;
+            Window { data, step, taps: &conv.taps, channels: l.pixel, count: wide }
+        };
+        let how = Blocks {
+            bias: &conv.bias[blocks.clone()],
+            multipliers: &conv.multipliers[blocks.clone()],
+            zero_point: conv.y_zp,
+        };
+        let sink = self.sink(face, blocks.start);
+        // SAFETY: the row lies in the output buffer, whose pixels have room for whole blocks; no other item writes these
+        // channels of this row.
+        unsafe {
+            let out = sink.data.add(y * sink.row);
+            self.chain.kernel.direct(src, conv.group_weights(blocks), how, out, sink.pixel);
+        }
+    }
+
+    fn gather(&self) {
+        let pixels = self.conv.output[0] * self.conv.output[1];
+        let at_once = gather_pixels(self.conv);
+        let chunks = pixels.div_ceil(at_once);
+        let parts = self.parts(self.faces * chunks, self.blocks());
+        self.chain.pool.run(self.faces * chunks * parts, &|worker, item| {
+            let (face, first) = (item / parts / chunks, item / parts % chunks * at_once);
+            let pixels = first..(first + at_once).min(pixels);
+            self.pixels(face, pixels, self.blocks_of(item % parts, parts), self.scratch(worker));
+        });
+    }
+
+    fn pixels(&self, face: usize, pixels: Range<usize>, blocks: Range<usize>, scratch: &mut Scratch) {
+        let (conv, kernel, count) = (self.conv, self.chain.kernel, pixels.len());
+        if conv.bytes() {
+            self.gather_pixels(face, pixels.clone(), &mut scratch.v8, |v| v ^ 0x80);
+        } else {
+            self.gather_pixels(face, pixels.clone(), &mut scratch.v, i16::from);
+        }
+        for block in blocks {
+            let m = &mut scratch.m[..count * BLOCK];
+            if conv.bytes() {
+                kernel.multiply8(&scratch.v8, conv.point8(block), count, conv.depth, m);
+            } else {
+                kernel.multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
+            }
+            self.store_pixels(face, pixels.clone(), block, m);
+        }
+    }
+
+    /// Requantises `m` row by row of the output: between them lies a border.
+    fn store_pixels(&self, face: usize, pixels: Range<usize>, block: usize, m: &[i32]) {
+        let (sink, wide) = (self.sink(face, block), self.conv.output[1]);
+        let mut pixel = pixels.start;
+        while pixel < pixels.end {
+            let (y, x) = (pixel / wide, pixel % wide);
+            let run = (wide - x).min(pixels.end - pixel);
+            let m = &m[(pixel - pixels.start) * BLOCK..];
+            // SAFETY: as in `tiles`.
+            unsafe {
+                let out = sink.data.add(y * sink.row + x * sink.pixel);
+                self.chain.kernel.store(m, run, self.requantise(block), out, sink.pixel);
+            }
+            pixel += run;
+        }
+    }
+
+    /// One row of `v` per pixel: its inputs, tap by tap. What lies beyond the last tap meets zero weights.
+    fn gather_pixels<T: Copy>(
+        &self,
+        face: usize,
+        pixels: Range<usize>,
+        v: &mut [T],
+        convert: impl Fn(u8) -> T,
+    ) {
+        let (conv, l) = (self.conv, &self.conv.layout);
+        let picture = &self.input[face * l.size()..][..l.size()];
+        if l.channels == 1 {
+            return self.gather_gray(picture, pixels, v, convert);
+        }
+        for (row, pixel) in v.chunks_exact_mut(conv.depth).zip(pixels) {
+            let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
+            let start = (y * conv.strides[0] * l.columns + x * conv.strides[1]) * l.pixel;
+            for (to, tap) in row.chunks_exact_mut(l.channels).zip(&conv.taps) {
+                for (to, &from) in to.iter_mut().zip(&picture[start + tap..][..l.channels]) {
+                    *to = convert(from);
+                }
+            }
+        }
+    }
+
+    /// The same for one channel: tap by tap over all pixels, since a copy of one value per tap is all overhead.
+    fn gather_gray<T: Copy>(
+        &self,
+        picture: &[u8],
+        pixels: Range<usize>,
+        v: &mut [T],
+        convert: impl Fn(u8) -> T,
+    ) {
+        let (conv, l) = (self.conv, &self.conv.layout);
+        for (tap, &start) in conv.taps.iter().enumerate() {
+            let rows = v.chunks_exact_mut(conv.depth).zip(pixels.clone());
+            for (row, pixel) in rows {
+                let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
+                let at = (y * conv.strides[0] * l.columns + x * conv.strides[1]) * l.pixel;
+                row[tap] = convert(picture[start + at]);
+            }
+        }
+    }
+
+    fn dense(&self) {
+        let blocks = self.conv.out_channels.div_ceil(DENSE_ROWS);
+        let items = blocks.div_ceil(DENSE_ITEM);
+        self.chain.pool.run(items, &|_, item| {
+            for block in item * DENSE_ITEM..((item + 1) * DENSE_ITEM).min(blocks) {
+                self.dense_block(block);
+            }
+        });
+    }
+
+    /// One block for every face: the first brings the weights into the cache for the others.
+    fn dense_block(&self, block: usize) {
+        let conv = self.conv;
+        let rows = DENSE_ROWS.min(conv.out_channels - block * DENSE_ROWS);
+        let mut sums = [0i32; DENSE_ROWS];
+        for (face, active) in self.active[..self.faces].iter().enumerate() {
+            self.chain.kernel.dense(conv.columns(block), active, &mut sums);
+            for (r, &sum) in sums[..rows].iter().enumerate() {
+                let c = block * DENSE_ROWS + r;
+                let (bias, m) = (conv.bias[c / BLOCK][c % BLOCK], conv.multipliers[c / BLOCK][c % BLOCK]);
+                let at = face * self.layout.size() + self.layout.origin() + c;
+                // SAFETY: channel `c` of the only pixel of this face, in the output buffer; no other item's.
+                unsafe { *self.output.add(at) = requantise(sum.wrapping_add(bias), m, conv.y_zp) };
+            }
+        }
+    }
+}
