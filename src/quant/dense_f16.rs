@@ -1,7 +1,8 @@
 //! The f32 network's linear layers: weights stay f16 in memory and are widened on the way into the multiplier.
 //!
 //! One face reads every weight once, so these layers are as fast as memory: half the bytes is half the time, and every
-//! f16 is an f32, so nothing is lost. Terms. *Block*: [`ROWS`] rows, packed `[depth/8][row][8]`, a cache line a step.
+//! f16 is an f32, so nothing is lost. As in [`super::active`], weights that would meet a zero are not read.
+//! Terms. *Block*: [`ROWS`] rows, packed `[column][row]`, two cache lines a column.
 
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use super::onnx_file::SideTensor;
 use super::packed::Pages;
 
 /// Rows of a block.
-const ROWS: usize = 4;
-/// Depth of a step.
-const STEP: usize = 8;
+const ROWS: usize = 64;
+/// Columns that are fetched ahead.
+const AHEAD: usize = 64;
+/// Columns that are packed at a time, so that reads and writes stay in the first-level cache.
+const PACKED_AT_ONCE: usize = 32;
 
 /// `y = W·x + b` for pictures that a kernel covers whole, planar f32 in, `[batch, rows, 1, 1]` out.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ struct Weights {
 /// How f16 becomes f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Widen {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
     #[cfg(target_arch = "x86_64")]
     F16c,
     #[cfg(target_arch = "aarch64")]
@@ -51,133 +56,210 @@ impl DenseF16 {
     pub fn new(tensor: &SideTensor, bias: Vec<f32>) -> std::io::Result<Self> {
         let rows = tensor.dims[0];
         let depth = tensor.len() / rows;
-        let padded = depth.next_multiple_of(STEP);
-        let mut pages = Pages::new(rows.next_multiple_of(ROWS) * padded * 2)?;
-        let (bytes, mut released) = (tensor.bytes(), 0);
-        for row in 0..rows {
-            let block = &mut pages.as_i16_mut()[row / ROWS * ROWS * padded..][..ROWS * padded];
-            for (step, values) in bytes[row * depth * 2..][..depth * 2].chunks(STEP * 2).enumerate() {
-                let to = &mut block[(step * ROWS + row % ROWS) * STEP..][..STEP];
-                for (to, from) in to.iter_mut().zip(values.chunks_exact(2)) {
-                    *to = i16::from_le_bytes([from[0], from[1]]);
-                }
-            }
-            let done = (row + 1) * depth * 2;
+        let mut pages = Pages::new(rows.next_multiple_of(ROWS) * depth * 2)?;
+        let blocks = pages.as_i16_mut().chunks_exact_mut(ROWS * depth);
+        let (mut done, mut released) = (0, 0);
+        for (rows, block) in tensor.bytes().chunks(ROWS * depth * 2).zip(blocks) {
+            pack(rows.as_chunks().0, depth, block);
+            done += rows.len();
             if done - released > 2 << 20 {
                 tensor.release(released..done);
                 released = done;
             }
         }
-        tensor.release(0..bytes.len());
-        Ok(Self(Arc::new(Weights { rows, depth: padded, bias, pages, kernel: Widen::best() })))
+        tensor.release(0..tensor.bytes().len());
+        Ok(Self(Arc::new(Weights { rows, depth, bias, pages, kernel: Widen::available()[0] })))
     }
 
     pub fn macs(&self) -> u64 {
         (self.0.rows * self.0.depth) as u64
     }
     pub fn weight_bytes(&self) -> usize {
-        self.0.rows * self.0.depth * 2
+        self.0.rows.next_multiple_of(ROWS) * self.0.depth * 2
     }
     pub fn kernel_name(&self) -> &'static str {
         match self.0.kernel {
             #[cfg(target_arch = "x86_64")]
-            Widen::F16c => "f16c, dense",
+            Widen::Avx512 => "avx512f, dense f16",
+            #[cfg(target_arch = "x86_64")]
+            Widen::F16c => "f16c, dense f16",
             #[cfg(target_arch = "aarch64")]
-            Widen::Neon => "neon, dense",
-            Widen::Portable => "portable, dense",
+            Widen::Neon => "neon, dense f16",
+            Widen::Portable => "portable, dense f16",
+        }
+    }
+}
+
+/// Up to [`ROWS`] rows of `depth` little-endian halves → columns.
+fn pack(rows: &[[u8; 2]], depth: usize, block: &mut [i16]) {
+    for first in (0..depth).step_by(PACKED_AT_ONCE) {
+        for (r, row) in rows.chunks_exact(depth).enumerate() {
+            for (c, &half) in row[first..].iter().take(PACKED_AT_ONCE).enumerate() {
+                block[(first + c) * ROWS + r] = i16::from_le_bytes(half);
+            }
         }
     }
 }
 
 impl Widen {
-    fn best() -> Self {
+    /// Those that this CPU can run, fastest first.
+    fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("f16c")
-            && std::arch::is_x86_feature_detected!("fma")
         {
-            return Widen::F16c;
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx512f") {
+                all.push(Widen::Avx512);
+            }
+            if has!("avx2") && has!("f16c") && has!("fma") {
+                all.push(Widen::F16c);
+            }
         }
         #[cfg(target_arch = "aarch64")]
-        return Widen::Neon;
-        #[cfg(not(target_arch = "aarch64"))]
-        Widen::Portable
+        all.push(Widen::Neon);
+        all.push(Widen::Portable);
+        all
     }
 
-    /// Products of one block with one face.
-    fn block(self, w: &[i16], x: &[f32], depth: usize) -> [f32; ROWS] {
-        assert!(w.len() >= ROWS * depth && x.len() >= depth && depth.is_multiple_of(STEP));
+    /// `out[row] = Σ w[column][row]·x` over the `(column, x)` that count.
+    fn block(self, w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
+        assert!(w.len() >= x.depth * ROWS);
         match self {
-            // SAFETY: the CPU has the features; the slices are as long as the loop reads.
+            // SAFETY: the CPU has the features; the columns that count are below the depth.
             #[cfg(target_arch = "x86_64")]
-            Widen::F16c => unsafe { f16c(w.as_ptr(), x.as_ptr(), depth) },
-            // SAFETY: NEON is part of every aarch64 CPU; the slices are as long as the loop reads.
+            Widen::Avx512 => unsafe { avx512(w, x, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Widen::F16c => unsafe { f16c(w, x, out) },
+            // SAFETY: NEON is part of every aarch64 CPU; the columns that count are below the depth.
             #[cfg(target_arch = "aarch64")]
-            Widen::Neon => unsafe { neon(w.as_ptr(), x.as_ptr(), depth) },
-            Widen::Portable => portable(w, x, depth),
+            Widen::Neon => unsafe { neon(w, x, out) },
+            Widen::Portable => portable(w, x, out),
         }
     }
 }
 
-fn portable(w: &[i16], x: &[f32], depth: usize) -> [f32; ROWS] {
-    let mut acc = [[0f32; STEP]; ROWS];
-    let steps = w.as_chunks::<{ ROWS * STEP }>().0.iter().zip(x.as_chunks::<STEP>().0).take(depth / STEP);
-    for (w, x) in steps {
-        for (r, acc) in acc.iter_mut().enumerate() {
-            for l in 0..STEP {
-                acc[l] += half::to_f32(w[r * STEP + l] as u16) * x[l];
+/// One face's inputs that aren't zero. Lives from run to run.
+#[derive(Debug, Clone, Default)]
+struct Inputs {
+    depth: usize,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl Inputs {
+    fn fill(&mut self, x: &[f32]) {
+        self.depth = x.len();
+        self.columns.clear();
+        self.values.clear();
+        for (column, &x) in x.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+            self.columns.push(column as u32);
+            self.values.push(x);
+        }
+    }
+}
+
+fn portable(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
+    let columns = w.as_chunks::<ROWS>().0;
+    let mut acc = [0f32; ROWS];
+    for (&column, &x) in x.columns.iter().zip(&x.values) {
+        for (acc, &w) in acc.iter_mut().zip(&columns[column as usize]) {
+            *acc += half::to_f32(w as u16) * x;
+        }
+    }
+    *out = acc;
+}
+
+/// Where the columns begin that follow number `done` at a distance, for fetching.
+#[inline(always)]
+fn ahead<'a>(w: &'a [i16], x: &'a Inputs, done: usize) -> impl Iterator<Item = *const i8> + 'a {
+    let columns = x.columns.get(done + AHEAD..).and_then(|c| c.first_chunk::<2>()).into_iter().flatten();
+    columns.flat_map(|&c| [0, 32].map(|half| w.as_ptr().wrapping_add(c as usize * ROWS + half).cast()))
+}
+
+/// # Safety
+/// AVX512F; `w` holds as many columns as `x` has.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
+    use std::arch::x86_64::*;
+    // Even and odd columns apart: a single chain of sums would wait for the adder.
+    let mut acc = [[_mm512_setzero_ps(); 4]; 2];
+    for (i, (columns, xs)) in x.columns.chunks(2).zip(x.values.chunks(2)).enumerate() {
+        ahead(w, x, 2 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+        for ((acc, &column), &x) in acc.iter_mut().zip(columns).zip(xs) {
+            for (j, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: the column lies in `w` by this function's contract.
+                let w = unsafe {
+                    _mm512_cvtph_ps(_mm256_loadu_si256(w.as_ptr().add(column as usize * ROWS + 16 * j).cast()))
+                };
+                *acc = _mm512_fmadd_ps(w, _mm512_set1_ps(x), *acc);
             }
         }
     }
-    acc.map(|lanes| lanes.iter().sum())
+    for (j, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // SAFETY: sixteen floats fit.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_add_ps(acc[0][j], acc[1][j])) };
+    }
 }
 
+/// # Safety
+/// AVX2, F16C, FMA; `w` holds as many columns as `x` has.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,f16c,fma")]
-unsafe fn f16c(w: *const i16, x: *const f32, depth: usize) -> [f32; ROWS] {
+unsafe fn f16c(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     use std::arch::x86_64::*;
-    let mut acc = [[_mm256_setzero_ps(); 2]; ROWS];
-    let steps = depth / STEP;
-    // SAFETY: `steps` steps lie inside both slices by the caller's promise; prefetching may point anywhere.
-    unsafe {
-        for step in 0..steps {
-            let line = w.add(step * ROWS * STEP);
-            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(1024).cast());
-            let x = _mm256_loadu_ps(x.add(step * STEP));
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let w = _mm256_cvtph_ps(_mm_loadu_si128(line.add(r * STEP).cast()));
-                acc[step % 2] = _mm256_fmadd_ps(w, x, acc[step % 2]);
-            }
+    let mut acc = [_mm256_setzero_ps(); ROWS / 8];
+    for (i, (&column, &value)) in x.columns.iter().zip(&x.values).enumerate() {
+        if i % 2 == 0 {
+            ahead(w, x, i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+        }
+        for (j, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: the column lies in `w` by this function's contract.
+            let w = unsafe {
+                _mm256_cvtph_ps(_mm_loadu_si128(w.as_ptr().add(column as usize * ROWS + 8 * j).cast()))
+            };
+            *acc = _mm256_fmadd_ps(w, _mm256_set1_ps(value), *acc);
         }
     }
-    acc.map(|[a, b]| {
-        let mut lanes = [0f32; 8];
+    for (out, acc) in out.as_chunks_mut::<8>().0.iter_mut().zip(acc) {
         // SAFETY: eight floats fit.
-        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), _mm256_add_ps(a, b)) };
-        lanes.iter().sum()
-    })
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), acc) };
+    }
 }
 
-/// FCVTL and FMLA; Rust's f16 vectors are not stable, so the widening is `asm!`.
+/// FCVTL and FMLA; Rust's f16 vectors and its prefetch are not stable, so those are `asm!`.
+///
+/// # Safety
+/// `w` holds as many columns as `x` has.
 #[cfg(target_arch = "aarch64")]
-unsafe fn neon(w: *const i16, x: *const f32, depth: usize) -> [f32; ROWS] {
+unsafe fn neon(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     use std::arch::aarch64::*;
     use std::arch::asm;
-    // SAFETY: `depth / 8` steps lie inside both slices by the caller's promise; the asm touches registers only.
+    // SAFETY: the columns lie in `w` by this function's contract; the asm touches registers, or fetches, which may point
+    // anywhere.
     unsafe {
-        let mut acc = [[vdupq_n_f32(0.0); 2]; ROWS];
-        for step in 0..depth / STEP {
-            let (x0, x1) = (vld1q_f32(x.add(step * STEP)), vld1q_f32(x.add(step * STEP + 4)));
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let half = vld1q_s16(w.add((step * ROWS + r) * STEP));
+        let mut acc = [vdupq_n_f32(0.0); ROWS / 4];
+        for (i, (&column, &value)) in x.columns.iter().zip(&x.values).enumerate() {
+            if i % 2 == 0 {
+                ahead(w, x, i).for_each(|line| {
+                    asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
+                        options(nostack, preserves_flags, readonly));
+                });
+            }
+            for j in 0..ROWS / 8 {
+                let half = vld1q_s16(w.as_ptr().add(column as usize * ROWS + 8 * j));
                 let (low, high): (float32x4_t, float32x4_t);
                 asm!("fcvtl {l:v}.4s, {h:v}.4h", "fcvtl2 {u:v}.4s, {h:v}.8h",
                     l = out(vreg) low, u = lateout(vreg) high, h = in(vreg) half, options(pure, nomem, nostack));
-                acc[0] = vfmaq_f32(acc[0], low, x0);
-                acc[1] = vfmaq_f32(acc[1], high, x1);
+                acc[2 * j] = vfmaq_n_f32(acc[2 * j], low, value);
+                acc[2 * j + 1] = vfmaq_n_f32(acc[2 * j + 1], high, value);
             }
         }
-        acc.map(|[a, b]| vaddvq_f32(vaddq_f32(a, b)))
+        for (out, acc) in out.as_chunks_mut::<4>().0.iter_mut().zip(acc) {
+            vst1q_f32(out.as_mut_ptr(), acc);
+        }
     }
 }
 
@@ -190,31 +272,35 @@ impl Op for DenseF16 {
 
 impl EvalOp for DenseF16 {
     not_out_of_plan!();
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let (x, w) = (args_1!(inputs), &*self.0);
+    fn state(&self, _: &EvalContext) -> TractResult<Option<Box<dyn OpState>>> {
+        Ok(Some(Box::new(Inputs::default())))
+    }
+}
+
+impl OpState for Inputs {
+    fn eval(&mut self, _: &EvalContext, op: &dyn Op, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let DenseF16(w) = op.downcast_ref::<DenseF16>().context("a DenseF16")?;
+        let x = args_1!(inputs);
         let faces = x.shape()[0];
         // SAFETY: every element is written below.
         let mut y = unsafe { Tensor::uninitialized::<f32>(&[faces, w.rows, 1, 1])? };
         let (from, mut to) = (x.try_as_plain_ram()?, y.try_as_plain_ram_mut()?);
         let (from, to) = (from.as_slice::<f32>()?, to.as_slice_mut::<f32>()?);
-        let face = from.len() / faces.max(1);
-        let mut padded = Vec::new();
-        if face != w.depth {
-            for x in from.chunks_exact(face) {
-                padded.extend_from_slice(x);
-                padded.resize(padded.len().next_multiple_of(w.depth), 0.0);
-            }
-        }
-        let from = if padded.is_empty() { from } else { &padded };
-        for (block, weights) in w.pages.as_i16().chunks_exact(ROWS * w.depth).enumerate() {
-            for (f, x) in from.chunks_exact(w.depth).enumerate() {
-                let sums = w.kernel.block(weights, x, w.depth);
-                for (r, sum) in (block * ROWS..w.rows).zip(sums) {
-                    to[f * w.rows + r] = sum + w.bias[r];
+        for (x, y) in from.chunks_exact(w.depth).zip(to.chunks_exact_mut(w.rows)) {
+            self.fill(x);
+            let blocks = w.pages.as_i16().chunks_exact(ROWS * w.depth);
+            for ((y, bias), weights) in y.chunks_mut(ROWS).zip(w.bias.chunks(ROWS)).zip(blocks) {
+                let mut sums = [0.0; ROWS];
+                w.kernel.block(weights, self, &mut sums);
+                for ((y, sum), bias) in y.iter_mut().zip(sums).zip(bias) {
+                    *y = sum + bias;
                 }
             }
         }
         Ok(tvec!(y.into_tvalue()))
+    }
+    fn reset_lanes(&mut self, _: &[LaneId]) -> TractResult<()> {
+        Ok(())
     }
 }
 
@@ -230,10 +316,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chosen_widening_equals_the_portable_one() {
-        let (depth, w): (usize, Vec<i16>) = (64, (0..4 * 64).map(|i| (0x3000 + i * 3) as i16).collect());
-        let x: Vec<f32> = (0..depth).map(|i| (i as f32 - 31.0) / 8.0).collect();
-        let (a, b) = (Widen::best().block(&w, &x, depth), portable(&w, &x, depth));
-        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
+    fn every_widening_equals_the_portable_one() {
+        let depth = 201;
+        let w: Vec<i16> = (0..ROWS * depth).map(|i| (0x3000 + i % 1500) as i16).collect();
+        let x: Vec<f32> =
+            (0..depth).map(|i| if i % 3 == 0 { 0.0 } else { (i as f32 - 100.0) / 32.0 }).collect();
+        let mut inputs = Inputs::default();
+        inputs.fill(&x);
+        let (mut expect, mut got) = ([0.0; ROWS], [0.0; ROWS]);
+        portable(&w, &inputs, &mut expect);
+        for widen in Widen::available() {
+            widen.block(&w, &inputs, &mut got);
+            assert!(got.iter().zip(expect).all(|(a, b)| (a - b).abs() < 1e-3), "{widen:?}: {got:?} {expect:?}");
+        }
     }
 }

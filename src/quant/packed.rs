@@ -160,6 +160,8 @@ impl Packed {
             Method::Dense => g.depth(),
         };
         let (blocks, group) = (g.out_channels.div_ceil(BLOCK), kernel.group());
+        // Before the packing, which gives the file's pages back as it goes.
+        let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
         let weights = match method {
             Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
             Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
@@ -168,7 +170,6 @@ impl Packed {
             Method::Direct => pack_bytes(spec, layout.pixel, depth, blocks, group)?,
             Method::Dense => pack_dense(spec)?,
         };
-        let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
         let packed = Self {
             name: spec.name.clone(),
             method,
