@@ -35,6 +35,7 @@ fn drain(source: &mut dyn FrameSource, log: &mut String) {
             Err(e) => {
                 let kind = match e {
                     SourceError::Unavailable { .. } => "unavailable",
+                    SourceError::Muted { .. } => "muted",
                     SourceError::Lost { .. } => "lost",
                     SourceError::BadFrame { .. } => "bad frame",
                     SourceError::Truncated { .. } => "truncated",
