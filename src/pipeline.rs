@@ -1,7 +1,10 @@
 //! One frame in, one report out: decode → detect → track → crop → classify → decide.
 //!
-//! The pipeline does no I/O, reads no clock and starts no threads; the same frames at the same times give the same
-//! reports. Every buffer is kept from frame to frame.
+//! All but the last step are the [`Eyes`]': they take long, and the runtime may put them on a thread of their own, so that
+//! lights keep their time. What they see is decided on in no time, by [`decide`].
+//!
+//! Nothing here does I/O, reads a clock or starts threads; the same frames at the same times give the same reports. Every
+//! buffer is kept from frame to frame.
 
 use crate::classifier::{Classifier, ClassifierError};
 use crate::decision::{Decision, Mood, Transition};
@@ -25,15 +28,29 @@ pub struct Parts {
     pub max_faces: usize,
 }
 
-/// The corridor from frame to mood.
-pub struct Pipeline {
-    parts: Parts,
+/// Confirmed faces that are in a frame, the largest first, with their scores.
+pub type Faces = Vec<(Track, EmotionScores)>;
+
+/// From a frame to its faces and what each one feels.
+pub struct Eyes {
+    luma: LumaDecoder,
+    detector: Box<dyn FaceDetector>,
+    tracker: Tracker,
+    classifier: Box<dyn Classifier>,
+    temperature: f32,
+    max_faces: usize,
     cropper: Cropper,
     detections: Vec<Detection>,
     tracks: Vec<Track>,
     patches: Vec<FacePatch>,
     logits: Vec<Logits>,
-    faces: Vec<(Track, EmotionScores)>,
+}
+
+/// The corridor from frame to mood.
+pub struct Pipeline {
+    eyes: Eyes,
+    decision: Decision,
+    faces: Faces,
 }
 
 /// What one frame brought.
@@ -58,62 +75,78 @@ pub enum PipelineError {
     Classifier(#[from] ClassifierError),
 }
 
-impl Pipeline {
-    pub fn new(parts: Parts) -> Self {
-        Self {
-            parts,
-            cropper: Cropper::new(),
-            detections: Vec::new(),
-            tracks: Vec::new(),
-            patches: Vec::new(),
-            logits: Vec::new(),
-            faces: Vec::new(),
-        }
-    }
+impl Eyes {
+    /// Looks at one frame; `faces` is cleared, then filled with scores of this frame alone. Returns the frame's luma, upright:
+    /// what the boxes refer to. `now` is the frame's time stamp; it must not run backwards.
+    pub fn look<'a>(
+        &'a mut self,
+        frame: &'a Frame,
+        now: Timestamp,
+        faces: &mut Faces,
+    ) -> Result<GrayView<'a>, PipelineError> {
+        let picture = self.luma.decode(frame)?;
+        self.detector.follow(picture, now, &self.tracks, &mut self.detections)?;
+        self.tracker.update(&self.detections, now, &mut self.tracks);
 
-    /// Works through one frame. `now` is the frame's time stamp; it must not run backwards.
-    pub fn step<'a>(&'a mut self, frame: &'a Frame, now: Timestamp) -> Result<Report<'a>, PipelineError> {
-        let Parts { luma, detector, tracker, classifier, temperature, decision, max_faces } = &mut self.parts;
-        let picture = luma.decode(frame)?;
-        detector.follow(picture, now, &self.tracks, &mut self.detections)?;
-        tracker.update(&self.detections, now, &mut self.tracks);
-
-        self.faces.clear();
+        faces.clear();
         let seen = self.tracks.iter().filter(|t| t.visible && t.confirmed);
-        self.faces.extend(seen.map(|t| (t.clone(), EmotionScores::uniform())));
-        self.faces.sort_by(|(a, _), (b, _)| b.rect.area().total_cmp(&a.rect.area()).then(a.id.cmp(&b.id)));
-        self.faces.truncate(*max_faces);
+        faces.extend(seen.map(|t| (t.clone(), EmotionScores::uniform())));
+        faces.sort_by(|(a, _), (b, _)| b.rect.area().total_cmp(&a.rect.area()).then(a.id.cmp(&b.id)));
+        faces.truncate(self.max_faces);
 
         self.patches.clear();
-        for (track, _) in &self.faces {
+        for (track, _) in faces.iter() {
             self.patches.push(self.cropper.patch(picture, crop_rect(&track.rect, &track.landmarks)));
         }
         if self.patches.is_empty() {
             self.logits.clear();
         } else {
-            classifier.classify(&self.patches, &mut self.logits)?;
+            self.classifier.classify(&self.patches, &mut self.logits)?;
         }
-        for ((_, scores), logits) in self.faces.iter_mut().zip(&self.logits) {
-            *scores = EmotionScores::from_logits(logits, *temperature);
+        for ((_, scores), logits) in faces.iter_mut().zip(&self.logits) {
+            *scores = EmotionScores::from_logits(logits, self.temperature);
         }
-        let transition = decision.observe(&self.faces, now);
-        for (track, scores) in &mut self.faces {
-            *scores = decision.smoothed(track.id).copied().unwrap_or(*scores);
-        }
-        Ok(Report { transition, faces: &self.faces, picture, mood: decision.mood() })
+        Ok(picture)
+    }
+}
+
+/// Tells the decision what was seen; the faces' scores become the smoothed ones.
+pub fn decide(decision: &mut Decision, faces: &mut Faces, now: Timestamp) -> Option<Transition> {
+    let transition = decision.observe(faces, now);
+    for (track, scores) in faces {
+        *scores = decision.smoothed(track.id).copied().unwrap_or(*scores);
+    }
+    transition
+}
+
+impl Pipeline {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { luma, detector, tracker, classifier, temperature, decision, max_faces } = parts;
+        let eyes = Eyes {
+            luma,
+            detector,
+            tracker,
+            classifier,
+            temperature,
+            max_faces,
+            cropper: Cropper::new(),
+            detections: Vec::new(),
+            tracks: Vec::new(),
+            patches: Vec::new(),
+            logits: Vec::new(),
+        };
+        Self { eyes, decision, faces: Vec::new() }
     }
 
-    /// The decision, for the passing of time and for faults.
-    pub fn decision(&mut self) -> &mut Decision {
-        &mut self.parts.decision
+    /// Works through one frame. `now` is the frame's time stamp; it must not run backwards.
+    pub fn step<'a>(&'a mut self, frame: &'a Frame, now: Timestamp) -> Result<Report<'a>, PipelineError> {
+        let picture = self.eyes.look(frame, now, &mut self.faces)?;
+        let transition = decide(&mut self.decision, &mut self.faces, now);
+        Ok(Report { transition, faces: &self.faces, picture, mood: self.decision.mood() })
     }
 
-    pub fn mood(&self) -> &Mood {
-        self.parts.decision.mood()
-    }
-
-    /// When the mood may change although no frame comes (a held face runs out), if it may.
-    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.parts.decision.next_change(now)
+    /// The part that takes long and the part that decides.
+    pub fn into_parts(self) -> (Eyes, Decision) {
+        (self.eyes, self.decision)
     }
 }

@@ -120,7 +120,10 @@ fn majority(#[case] script: &str, #[case] expect: &str) {
 #[case::stays_whatever_is_seen("fault | 2s happy .9", "0.0 fault")]
 #[case::twice_is_once("fault | 1s nobody | fault | 1s nobody", "0.0 fault")]
 #[case::muted_stays_whatever_is_seen("mute | 2s happy .9", "0.0 muted")]
-#[case::muted_then_broken_then_whole("mute | 1s nobody | fault | 1s nobody | recover", "0.0 muted, 1.0 fault, 2.0 no_face")]
+#[case::muted_then_broken_then_whole(
+    "mute | 1s nobody | fault | 1s nobody | recover",
+    "0.0 muted, 1.0 fault, 2.0 no_face"
+)]
 #[case::recovers_to_nobody("fault | 1s nobody | recover | 1s nobody", "0.0 fault, 1.0 no_face")]
 #[case::recovering_without_a_fault_is_nothing("1s nobody | recover | 1s nobody", "")]
 #[case::the_dwell_holds_after_recovery(

@@ -34,8 +34,8 @@ fn drain(source: &mut dyn FrameSource, log: &mut String) {
             Ok(Delivery::End) => return writeln!(log, "end").unwrap(),
             Err(e) => {
                 let kind = match e {
-                    SourceError::Unavailable { .. } => "unavailable",
                     SourceError::Muted { .. } => "muted",
+                    SourceError::Unavailable { .. } => "unavailable",
                     SourceError::Lost { .. } => "lost",
                     SourceError::BadFrame { .. } => "bad frame",
                     SourceError::Truncated { .. } => "truncated",

@@ -160,10 +160,7 @@ pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A configured watchdog that the kernel lacks.
-pub fn heartbeat(
-    settings: &Settings,
-    lenience: &mut Lenience,
-) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+pub fn heartbeat(settings: &Settings, lenience: &mut Lenience) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
     let mut hearts: Vec<Box<dyn Heartbeat>> = Vec::new();
     match Notifier::from_env() {
         Ok(Some(notifier)) => hearts.push(Box::new(notifier)),

@@ -16,7 +16,9 @@ impl Gap {
     /// An error that names its part more closely ("OLED on /dev/i2c-1: …") is taken at its word.
     fn of(what: String, why: String) -> Self {
         match why.split_once(": ") {
-            Some((closer, rest)) if closer.starts_with(&what) => Self { what: closer.into(), why: rest.into() },
+            Some((closer, rest)) if closer.starts_with(&what) => {
+                Self { what: closer.into(), why: rest.into() }
+            }
             _ => Self { what, why },
         }
     }
@@ -38,7 +40,11 @@ impl Lenience {
     ///
     /// # Errors
     /// It is missing and may not be.
-    pub fn take<T>(&mut self, what: impl Display, part: Result<T, impl Display>) -> anyhow::Result<Option<T>> {
+    pub fn take<T>(
+        &mut self,
+        what: impl Display,
+        part: Result<T, impl Display>,
+    ) -> anyhow::Result<Option<T>> {
         let gap = match part {
             Ok(part) => return Ok(Some(part)),
             Err(why) => Gap::of(what.to_string(), why.to_string()),

@@ -1,17 +1,18 @@
 //! Cameras: frames come when they come, and sometimes they don't.
 //!
 //! A capture thread owns the device and is the only one that may block on it. It opens, reads, and when reading fails
-//! it closes everything and opens anew, with growing pauses ([`Backoff`]). The caller's thread takes the newest frame
-//! from the [`Slot`], and notices by *time* when none comes.
+//! it closes everything and opens anew, with growing pauses ([`capture`](super::capture)). A seeing thread looks at the newest frame
+//! ([`seeing`]). The caller's thread has the lights: it hears of both through the [`Slot`], and notices by *time* when no
+//! frame comes or none can be used.
 
-use super::session::FrameOutcome;
-use super::slot::{CameraState, Slot, Taken};
+use super::capture::Capture;
+use super::seeing::{self, Answer, Sight, Spares};
+use super::slot::{CameraState, News, Slot, Vigil};
 use super::{Ending, Session, SourceOpener, Stop};
-use crate::frame::{Frame, Timestamp};
-use crate::source::{Delivery, FrameSource, SourceError};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::frame::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How a live run behaves.
@@ -38,239 +39,198 @@ impl Default for LiveOptions {
     }
 }
 
-/// Pauses between attempts to open a device: 0.25 s, doubling up to 5 s; short again after a success or a hint.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff(Duration);
-
-impl Backoff {
-    pub const FIRST: Duration = Duration::from_millis(250);
-    pub const LAST: Duration = Duration::from_secs(5);
-
-    pub fn next_pause(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(Self::LAST);
-        pause
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Self::FIRST)
-    }
-}
-
 /// The longest that a signal, a deadline or a sign of life goes unnoticed.
 const TICK: Duration = Duration::from_millis(100);
-/// How long the capture thread may take to let go of the device at the end. A driver that hangs is left behind.
+/// How long the other threads may take to let go at the end. A driver that hangs is left behind.
 const LET_GO: Duration = Duration::from_millis(500);
 
-/// Runs until the duration is over, a signal comes, or the source ends for good.
+/// Runs until the duration is over, a signal comes, or the source ends for good. The session is finished then: lights go out
+/// before the threads are waited for.
 pub fn run(
     session: &mut Session,
     opener: Box<dyn SourceOpener>,
     options: LiveOptions,
     stop: &Stop,
 ) -> Ending {
-    let slot = Arc::new(Slot::default());
-    let quit = Arc::new(AtomicBool::new(false));
     let started = Instant::now();
-    let capture = Capture { slot: slot.clone(), quit: quit.clone(), started, options };
-    let thread = match std::thread::Builder::new().name("capture".into()).spawn(move || capture.run(opener)) {
-        Ok(thread) => thread,
-        Err(e) => {
-            return Ending::Failed(
-                anyhow::Error::new(e)
-                    .context("the capture thread could not be started: out of threads or memory"),
-            );
-        }
+    let (slot, spares) = (Arc::new(Slot::default()), Spares::default());
+    let quit = Arc::new(AtomicBool::new(false));
+    let threads = match start(session, opener, options, started, &slot, &spares, &quit) {
+        Ok(threads) => threads,
+        Err(e) => return Ending::Failed(e),
     };
-    let ending = show_frames(session, &slot, started, options, stop);
+    let ending = Show { session, slot: &slot, spares: &spares, started, options, stop }.run();
     quit.store(true, Ordering::Relaxed);
-    let deadline = Instant::now() + LET_GO;
-    while !thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(2));
-    }
     let (dropped, damaged) = slot.losses();
     session.count_dropped(dropped + damaged);
+    session.finish(Timestamp::from_duration(started.elapsed()));
+    let deadline = Instant::now() + LET_GO;
+    while !threads.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     ending
 }
 
-/// The consumer's side: frames to the session, silence to faults.
-fn show_frames(
+/// Starts the capture thread and the seeing thread.
+fn start(
     session: &mut Session,
-    slot: &Slot,
+    opener: Box<dyn SourceOpener>,
+    options: LiveOptions,
+    started: Instant,
+    slot: &Arc<Slot<Answer>>,
+    spares: &Spares,
+    quit: &Arc<AtomicBool>,
+) -> anyhow::Result<[JoinHandle<()>; 2]> {
+    let mut eyes = session.lend_eyes().ok_or_else(|| anyhow::anyhow!("a session runs once"))?;
+    let capture = Capture { slot: slot.clone(), quit: quit.clone(), started, options };
+    let (slot, spares, quit) = (slot.clone(), spares.clone(), quit.clone());
+    Ok([
+        spawn("capture", move || capture.run(opener))?,
+        spawn("seeing", move || seeing::run(&mut eyes, &slot, &spares, &quit))?,
+    ])
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| {
+        anyhow::Error::new(e)
+            .context(format!("the {name} thread could not be started: out of threads or memory"))
+    })
+}
+
+/// The lights' side: what was seen to the session, silence to faults.
+struct Show<'a> {
+    session: &'a mut Session,
+    slot: &'a Slot<Answer>,
+    spares: &'a Spares,
     started: Instant,
     options: LiveOptions,
-    stop: &Stop,
-) -> Ending {
-    let clock = || Timestamp::from_duration(started.elapsed());
-    let mut frame = Frame::default();
-    let (mut seen, mut life, mut last_good) = (0, 0, Timestamp::ZERO);
-    let mut is_muted = false;
-    loop {
-        if let Some(signal) = stop.requested() {
-            return Ending::Signal(signal);
-        }
-        let now = clock();
-        if options.duration.is_some_and(|d| now.as_duration() >= d) {
-            session.advance(now);
-            return match session.is_camera_faulted() && !options.best_effort {
-                true => Ending::Failed(anyhow::anyhow!("the time is over and the camera doesn't work")),
-                false => Ending::Done,
-            };
-        }
-        let wait = session.next_change().map_or(TICK, |due| due.since(now).min(TICK));
-        let taken = slot.take(&mut frame, &mut seen, wait);
-        if let Taken::State(state) = &taken {
-            // While muted no frame is missed; from then on a camera has its full time to deliver one.
-            if std::mem::replace(&mut is_muted, *state == CameraState::Muted) {
-                last_good = clock();
+    stop: &'a Stop,
+}
+
+/// What tells a camera that works from one that doesn't.
+#[derive(Debug, Default)]
+struct Watch {
+    is_muted: bool,
+    /// From here on a frame is missed: the start, the end of muting.
+    since: Timestamp,
+    /// When the last usable frame came.
+    last_good: Timestamp,
+    /// Frames since then that could not be used.
+    bad_in_a_row: u32,
+    /// Signs of life of the capture thread, as counted last.
+    alive: u64,
+}
+
+impl Watch {
+    /// Why the camera counts as faulted at `now`, if it does. A look that takes long is no silence: what counts is when
+    /// frames come, and that looks find two in a row unusable.
+    fn complaint(&self, now: Timestamp, arrived: Timestamp, patience: Duration) -> Option<String> {
+        let for_long = |since: Timestamp| now.since(since.max(self.since)) > patience;
+        let seconds = |since: Timestamp| now.since(since.max(self.since)).as_secs_f32();
+        match () {
+            () if self.is_muted => None,
+            () if for_long(arrived) => Some(format!("no frame for {:.1} s", seconds(arrived))),
+            () if self.bad_in_a_row >= 2 && for_long(self.last_good) => {
+                Some(format!("no usable frame for {:.1} s", seconds(self.last_good)))
             }
-        }
-        match taken {
-            Taken::Frame => {
-                let at = frame.timestamp.max(session.now());
-                session.camera_recovered(at);
-                match session.on_frame(&frame, at) {
-                    Ok(FrameOutcome::Used) => last_good = clock(),
-                    Ok(FrameOutcome::Damaged) => {}
-                    Err(e) => return Ending::Failed(e.into()),
-                }
-            }
-            Taken::State(CameraState::Faulted(why)) => session.camera_fault(&why, clock()),
-            Taken::State(CameraState::Muted) => session.camera_muted(clock()),
-            Taken::State(CameraState::Ended(None)) => return Ending::Done,
-            Taken::State(CameraState::Ended(Some(why))) => return Ending::Failed(anyhow::anyhow!(why)),
-            Taken::State(CameraState::Opening | CameraState::Running) | Taken::Nothing => {
-                session.advance(clock())
-            }
-        }
-        let silent = clock().since(last_good);
-        if silent > options.fault_after && !is_muted && !session.is_camera_faulted() {
-            session.camera_fault(&format!("no usable frame for {:.1} s", silent.as_secs_f32()), clock());
-        }
-        let signs = slot.signs_of_life();
-        if std::mem::replace(&mut life, signs) != signs {
-            session.beat();
+            () => None,
         }
     }
 }
 
-/// The producer's side, on its own thread.
-struct Capture {
-    slot: Arc<Slot>,
-    quit: Arc<AtomicBool>,
-    started: Instant,
-    options: LiveOptions,
-}
-
-/// Why reading a source came to its end.
-enum ReadEnd {
-    Asked,
-    Over,
-    Failed(SourceError),
-}
-
-impl Capture {
-    fn run(self, mut opener: Box<dyn SourceOpener>) {
-        let result = catch_unwind(AssertUnwindSafe(|| self.supervise(opener.as_mut())));
-        self.slot.report(CameraState::Ended(match result {
-            Ok(reason) => reason,
-            Err(_) => {
-                Some("the capture thread panicked; this is a defect of moodlight, please report it".into())
-            }
-        }));
+impl Show<'_> {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_duration(self.started.elapsed())
     }
 
-    /// Opens and reads until asked to end. The result is the reason to end the run, if there is one.
-    fn supervise(&self, opener: &mut dyn SourceOpener) -> Option<String> {
-        let (mut backoff, mut worked_once) = (Backoff::default(), false);
+    fn run(&mut self) -> Ending {
+        let (mut seen, mut watch) = (0, Watch::default());
         loop {
-            self.slot.report(CameraState::Opening);
-            let end = match opener.open() {
-                Ok(mut source) => {
-                    log::info!("{}", source.describe());
-                    worked_once = true;
-                    self.read(source.as_mut(), &mut backoff)
-                }
-                Err(e) => ReadEnd::Failed(e),
+            if let Some(signal) = self.stop.requested() {
+                return Ending::Signal(signal);
+            }
+            let now = self.now();
+            if self.options.duration.is_some_and(|d| now.as_duration() >= d) {
+                return self.time_is_over(now);
+            }
+            let wait = self.session.next_change().map_or(TICK, |due| due.since(now).min(TICK));
+            let end = match self.slot.news(&mut seen, wait) {
+                News::State(state) => self.on_state(state, &mut watch),
+                News::Answer(answer) => self.on_answer(answer, &mut watch),
+                News::Nothing => None,
             };
-            let state = match end {
-                ReadEnd::Asked | ReadEnd::Over => return None,
-                ReadEnd::Failed(SourceError::Muted { .. }) => CameraState::Muted,
-                ReadEnd::Failed(e) if !worked_once && !self.options.best_effort => return Some(e.to_string()),
-                ReadEnd::Failed(e) => CameraState::Faulted(e.to_string()),
-            };
-            self.slot.report(state);
-            if !self.pause(opener, &mut backoff) {
-                return None;
+            if let Some(end) = end {
+                return end;
             }
+            self.pass_time(&mut watch);
         }
     }
 
-    fn read(&self, source: &mut dyn FrameSource, backoff: &mut Backoff) -> ReadEnd {
-        let mut frame = Frame::default();
-        let (mut last, mut next_sequence) = (Instant::now(), None);
-        loop {
-            if self.quit.load(Ordering::Relaxed) {
-                return ReadEnd::Asked;
-            }
-            match source.next_frame(&mut frame, TICK) {
-                Ok(Delivery::Frame) => {
-                    last = Instant::now();
-                    *backoff = Backoff::default();
-                    if let Some(expected) = next_sequence {
-                        self.slot.count_damaged(frame.sequence.saturating_sub(expected));
-                    }
-                    next_sequence = Some(frame.sequence + 1);
-                    frame.timestamp = Timestamp::from_duration(self.started.elapsed());
-                    self.slot.report(CameraState::Running);
-                    self.slot.put(&mut frame);
-                }
-                Ok(Delivery::Idle) if last.elapsed() > self.options.reopen_after => {
-                    let reason =
-                        format!("no frame for {:.1} s; opening it anew", last.elapsed().as_secs_f32());
-                    return ReadEnd::Failed(SourceError::Lost { source_name: source.describe(), reason });
-                }
-                Ok(Delivery::Idle) => self.slot.alive(),
-                Ok(Delivery::End) => return ReadEnd::Over,
-                Err(SourceError::BadFrame { reason, .. }) => {
-                    log::debug!("{}: damaged frame left out: {reason}", source.describe());
-                    self.slot.count_damaged(1);
-                }
-                Err(e) => return ReadEnd::Failed(e),
-            }
+    fn time_is_over(&mut self, now: Timestamp) -> Ending {
+        self.session.advance(now);
+        match self.session.is_camera_faulted() && !self.options.best_effort {
+            true => Ending::Failed(anyhow::anyhow!("the time is over and the camera doesn't work")),
+            false => Ending::Done,
         }
     }
 
-    /// Waits before the next attempt; a hint from the opener cuts it short. False when asked to end.
-    fn pause(&self, opener: &mut dyn SourceOpener, backoff: &mut Backoff) -> bool {
-        let until = Instant::now() + backoff.next_pause();
-        loop {
-            if self.quit.load(Ordering::Relaxed) {
-                return false;
+    fn on_state(&mut self, state: CameraState, watch: &mut Watch) -> Option<Ending> {
+        let now = self.now();
+        // While muted no frame is missed; from then on a camera has its full time to deliver one.
+        if std::mem::replace(&mut watch.is_muted, state == CameraState::Muted) {
+            watch.since = now;
+        }
+        match state {
+            CameraState::Opening => {}
+            CameraState::Running => {
+                watch.bad_in_a_row = 0;
+                self.session.camera_recovered(now);
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
+            CameraState::Faulted(why) => self.session.camera_fault(&why, now),
+            CameraState::Muted => self.session.camera_muted(now),
+            CameraState::Ended(None) => return Some(Ending::Done),
+            CameraState::Ended(Some(why)) => return Some(Ending::Failed(anyhow::anyhow!(why))),
+        }
+        None
+    }
+
+    fn on_answer(&mut self, answer: Answer, watch: &mut Watch) -> Option<Ending> {
+        let now = self.now();
+        match answer {
+            Answer::Seen(mut sight) => {
+                (watch.last_good, watch.bad_in_a_row) = (sight.at, 0);
+                self.session.camera_recovered(now);
+                let Sight { sequence, faces, picture, .. } = &mut sight;
+                self.session.on_seen(*sequence, faces, picture.view(), now);
+                self.spares.give(sight);
             }
-            self.slot.alive();
-            if opener.wait(left.min(TICK)) {
-                *backoff = Backoff::default();
-                return true;
+            Answer::Damaged(reason) => {
+                watch.bad_in_a_row += 1;
+                self.session.on_damaged(&reason);
+                self.session.beat();
+            }
+            Answer::Failed(e) => return Some(Ending::Failed(e.into())),
+            Answer::Panicked => {
+                return Some(Ending::Failed(anyhow::anyhow!(
+                    "the seeing thread panicked; this is a defect of moodlight, please report it"
+                )));
             }
         }
+        None
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_from_a_quarter_second_to_five_seconds() {
-        let mut b = Backoff::default();
-        let pauses: Vec<u128> = (0..7).map(|_| b.next_pause().as_millis()).collect();
-        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    /// What falls due by time alone: blinks, silence; and the watchdogs' food while nobody looks at a frame.
+    fn pass_time(&mut self, watch: &mut Watch) {
+        let now = self.now();
+        self.session.advance(now);
+        let Vigil { alive, busy, arrived } = self.slot.vigil();
+        if !self.session.is_camera_faulted()
+            && let Some(why) = watch.complaint(now, arrived, self.options.fault_after)
+        {
+            self.session.camera_fault(&why, now);
+        }
+        if std::mem::replace(&mut watch.alive, alive) != alive && !busy {
+            self.session.beat();
+        }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! - [`session`]: what happens at an instant (a frame, a deadline, a fault), told the time; no clock inside.
 //! - [`lockstep`]: recordings, one thread, every frame, the recording's own time, at full speed or paced for a person.
-//! - [`live`]: cameras; a capture thread fills the [`slot`] with the newest frame and is reopened when it fails.
+//! - [`live`]: cameras, on three threads: [`capture`] fills the [`slot`] with the newest frame, [`seeing`] looks at it, and the
+//!   caller's has the lights, which keep their own time.
 //! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
 
+pub mod capture;
 pub mod heartbeat;
+mod lights;
 pub mod live;
 pub mod lockstep;
+pub mod seeing;
 pub mod session;
 pub mod slot;
 pub mod stop;

@@ -4,13 +4,13 @@
 //! tested on a recording is what runs on a board.
 
 use super::heartbeat::Heartbeat;
+use super::lights::Lights;
 use super::trace::Trace;
-use crate::decision::{Mood, Transition};
-use crate::frame::{Frame, Timestamp};
+use crate::decision::Decision;
+use crate::frame::{Frame, GrayView, Timestamp};
 use crate::outputs::events::Event;
 use crate::outputs::{Indicator, View};
-use crate::pipeline::{Pipeline, PipelineError, Report};
-use std::collections::BTreeMap;
+use crate::pipeline::{Eyes, Faces, Pipeline, PipelineError, decide};
 use std::time::Duration;
 
 /// What the end of a run reports.
@@ -37,9 +37,12 @@ pub enum FrameOutcome {
 /// Part name of a fault that darkens the mood: without a camera there is nothing to feel.
 const CAMERA: &str = "camera";
 
-/// The pipeline, what it lights, and what is written down about it.
+/// Eyes and decision, what they light, and what is written down about it.
 pub struct Session {
-    pipeline: Pipeline,
+    /// Lent to a thread of their own in a live run.
+    eyes: Option<Eyes>,
+    decision: Decision,
+    faces: Faces,
     lights: Lights,
     counters: Counters,
     now: Timestamp,
@@ -57,16 +60,12 @@ impl Session {
         trace: Option<Trace>,
         heartbeat: Option<Box<dyn Heartbeat>>,
     ) -> Self {
+        let (eyes, decision) = pipeline.into_parts();
         Self {
-            pipeline,
-            lights: Lights {
-                indicators,
-                trace,
-                heartbeat,
-                faults: BTreeMap::new(),
-                fault_count: 0,
-                changes: Vec::new(),
-            },
+            eyes: Some(eyes),
+            decision,
+            faces: Faces::new(),
+            lights: Lights::new(indicators, trace, heartbeat),
             counters: Counters::default(),
             now: Timestamp::ZERO,
             notice: String::new(),
@@ -81,7 +80,7 @@ impl Session {
         self.show();
         if let Some(h) = &mut self.lights.heartbeat {
             h.ready();
-            h.status(self.pipeline.mood().kind.name());
+            h.status(self.decision.mood().kind.name());
         }
     }
 
@@ -97,7 +96,7 @@ impl Session {
 
     /// The next instant at which something changes by itself: a blink, a hold that runs out.
     pub fn next_change(&self) -> Option<Timestamp> {
-        let own = self.pipeline.next_change(self.now);
+        let own = self.decision.next_change(self.now);
         self.lights.indicators.iter().map(|i| i.next_change(self.now)).chain([own]).flatten().min()
     }
 
@@ -110,33 +109,52 @@ impl Session {
                 break;
             }
             self.now = at;
-            let transition = self.pipeline.decision().tick(self.now);
-            self.lights.transition(self.pipeline.mood(), transition);
+            let transition = self.decision.tick(self.now);
+            self.lights.transition(self.decision.mood(), transition);
             self.show();
         }
         self.now = self.now.max(now);
     }
 
-    /// Works through one frame at `now`.
+    /// The eyes, for a thread of their own; what they see comes back by [`on_seen`](Self::on_seen).
+    pub fn lend_eyes(&mut self) -> Option<Eyes> {
+        self.eyes.take()
+    }
+
+    /// Works through one frame at `now`. Nothing happens while the eyes are lent.
     pub fn on_frame(&mut self, frame: &Frame, now: Timestamp) -> Result<FrameOutcome, PipelineError> {
         self.advance(now);
-        let Report { transition, faces, picture, mood } = match self.pipeline.step(frame, self.now) {
-            Ok(report) => report,
+        let (Some(mut eyes), mut faces) = (self.eyes.take(), std::mem::take(&mut self.faces)) else {
+            return Ok(FrameOutcome::Damaged);
+        };
+        let outcome = match eyes.look(frame, self.now, &mut faces) {
+            Ok(picture) => {
+                self.on_seen(frame.sequence, &mut faces, picture, now);
+                Ok(FrameOutcome::Used)
+            }
             Err(PipelineError::Frame(e)) => {
                 self.on_damaged(&e.to_string());
-                return Ok(FrameOutcome::Damaged);
+                Ok(FrameOutcome::Damaged)
             }
-            Err(e) => return Err(e),
+            Err(e) => Err(e),
         };
+        (self.eyes, self.faces) = (Some(eyes), faces);
+        outcome
+    }
+
+    /// What the eyes saw in a frame, heard of at `now`.
+    pub fn on_seen(&mut self, sequence: u64, faces: &mut Faces, picture: GrayView<'_>, now: Timestamp) {
+        self.advance(now);
+        let transition = decide(&mut self.decision, faces, self.now);
         self.damaged_in_a_row = 0;
         self.counters.frames += 1;
         self.counters.faces += faces.len() as u64;
-        self.lights.record(self.now, &Event::Frame { sequence: frame.sequence, faces: faces.len() });
+        self.lights.record(self.now, &Event::Frame { sequence, faces: faces.len() });
+        let mood = self.decision.mood();
         self.lights.transition(mood, transition);
         self.lights
             .show(&View { mood, faces, picture: Some(picture), notice: notice(&self.notice) }, self.now);
         self.beat();
-        Ok(FrameOutcome::Used)
     }
 
     /// A frame came damaged and is left out.
@@ -159,8 +177,8 @@ impl Session {
             return;
         }
         detail.clone_into(&mut self.notice);
-        let transition = self.pipeline.decision().fault(self.now);
-        self.lights.transition(self.pipeline.mood(), transition);
+        let transition = self.decision.fault(self.now);
+        self.lights.transition(self.decision.mood(), transition);
         self.show();
     }
 
@@ -169,22 +187,22 @@ impl Session {
         self.advance(now);
         self.lights.leave_fault(CAMERA, self.now);
         self.notice.clear();
-        if let Some(transition) = self.pipeline.decision().mute(self.now) {
-            self.lights.transition(self.pipeline.mood(), Some(transition));
+        if let Some(transition) = self.decision.mute(self.now) {
+            self.lights.transition(self.decision.mood(), Some(transition));
             self.show();
         }
     }
 
     /// The camera works again; says nothing if it never failed.
     pub fn camera_recovered(&mut self, now: Timestamp) {
-        if !self.pipeline.mood().kind.is_blind() {
+        if !self.decision.mood().kind.is_blind() {
             return;
         }
         self.advance(now);
         self.lights.leave_fault(CAMERA, self.now);
         self.notice.clear();
-        let transition = self.pipeline.decision().recover(self.now);
-        self.lights.transition(self.pipeline.mood(), transition);
+        let transition = self.decision.recover(self.now);
+        self.lights.transition(self.decision.mood(), transition);
         self.show();
     }
 
@@ -218,7 +236,7 @@ impl Session {
     /// Shows the mood without a new picture.
     fn show(&mut self) {
         let view =
-            View { mood: self.pipeline.mood(), faces: &[], picture: None, notice: notice(&self.notice) };
+            View { mood: self.decision.mood(), faces: &[], picture: None, notice: notice(&self.notice) };
         self.lights.show(&view, self.now);
     }
 }
@@ -234,93 +252,4 @@ impl Drop for Session {
 
 fn notice(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-/// Indicators, trace and faults: everything that hears of a change.
-struct Lights {
-    indicators: Vec<Box<dyn Indicator>>,
-    trace: Option<Trace>,
-    heartbeat: Option<Box<dyn Heartbeat>>,
-    /// What doesn't work at the moment, by part, and why.
-    faults: BTreeMap<String, String>,
-    fault_count: u64,
-    changes: Vec<Event>,
-}
-
-impl Lights {
-    fn record(&mut self, now: Timestamp, event: &Event) {
-        let Some(trace) = &mut self.trace else { return };
-        if let Err(e) = trace.write(now, event) {
-            // A reader that went away, or a full disk, must not darken the light.
-            log::error!("{e}; no more is traced");
-            self.trace = None;
-        }
-    }
-
-    fn transition(&mut self, mood: &Mood, transition: Option<Transition>) {
-        let Some(Transition { from, to, at }) = transition else { return };
-        let scores = mood.track.is_some().then_some(mood.scores);
-        self.record(at, &Event::State { from, to, track: mood.track, scores });
-        log::debug!("{} → {}", from.name(), to.name());
-        if let Some(h) = &mut self.heartbeat {
-            h.status(to.name());
-        }
-    }
-
-    /// Shows `view` on every indicator; one that fails is a fault of its own and doesn't stop the others.
-    fn show(&mut self, view: &View<'_>, now: Timestamp) {
-        let mut changes = std::mem::take(&mut self.changes);
-        let mut indicators = std::mem::take(&mut self.indicators);
-        for indicator in &mut indicators {
-            match indicator.show(view, now, &mut changes) {
-                Ok(()) if self.faults.is_empty() => {}
-                Ok(()) => self.leave_fault(&indicator.describe(), now),
-                Err(e) => _ = self.enter_fault(&indicator.describe(), &e.reason, now),
-            }
-        }
-        self.indicators = indicators;
-        self.record_all(changes, now);
-    }
-
-    fn record_all(&mut self, mut changes: Vec<Event>, now: Timestamp) {
-        for change in changes.drain(..) {
-            self.record(now, &change);
-        }
-        self.changes = changes; // keeps its allocation
-    }
-
-    /// False when it was known already.
-    fn enter_fault(&mut self, what: &str, detail: &str, now: Timestamp) -> bool {
-        if self.faults.contains_key(what) {
-            return false;
-        }
-        self.faults.insert(what.to_owned(), detail.to_owned());
-        self.fault_count += 1;
-        log::error!("{what}: {detail}");
-        self.record(now, &Event::Fault { what: what.to_owned(), detail: detail.to_owned() });
-        if let Some(h) = &mut self.heartbeat {
-            h.status(&format!("{what}: {detail}"));
-        }
-        true
-    }
-
-    fn leave_fault(&mut self, what: &str, now: Timestamp) {
-        if self.faults.remove(what).is_some() {
-            log::info!("{what}: works again");
-            self.record(now, &Event::Recovered { what: what.to_owned() });
-        }
-    }
-
-    fn off(&mut self, now: Timestamp) {
-        let mut changes = std::mem::take(&mut self.changes);
-        for indicator in &mut self.indicators {
-            if let Err(e) = indicator.off(now, &mut changes) {
-                log::error!("could not be switched off: {e}");
-            }
-        }
-        self.record_all(changes, now);
-        if let Some(h) = &mut self.heartbeat {
-            h.stopping();
-        }
-    }
 }

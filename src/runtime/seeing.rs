@@ -1,0 +1,84 @@
+//! The seeing thread of a live run: takes the newest frame, looks at it, and answers with what is there.
+//!
+//! It is apart from the lights because a look takes as long as it takes (a tenth of a second on a Raspberry Pi 4, a second on
+//! a slow or emulated board), while a fault, a signal and a blink are due at their own times.
+
+use super::slot::Slot;
+use crate::frame::{Frame, GrayImage, GrayView, Timestamp};
+use crate::pipeline::{Eyes, Faces, PipelineError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What was seen in one frame.
+#[derive(Debug, Default)]
+pub struct Sight {
+    pub sequence: u64,
+    /// When the frame came.
+    pub at: Timestamp,
+    pub faces: Faces,
+    pub picture: GrayImage,
+}
+
+/// What came of one frame.
+#[derive(Debug)]
+pub enum Answer {
+    Seen(Sight),
+    /// The picture is damaged, and why.
+    Damaged(String),
+    /// The model does not work.
+    Failed(PipelineError),
+    Panicked,
+}
+
+/// Sights that were shown, to be filled again.
+#[derive(Debug, Clone, Default)]
+pub struct Spares(Arc<Mutex<Vec<Sight>>>);
+
+impl Spares {
+    pub fn give(&self, sight: Sight) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sight);
+    }
+
+    fn get(&self) -> Sight {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+}
+
+/// The longest that the wish to end goes unnoticed between two frames.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Looks at frames until `quit`, or until a look fails for good. Nothing is answered then: whoever asked has gone.
+pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, quit: &AtomicBool) {
+    let mut frame = Frame::default();
+    while !quit.load(Ordering::Relaxed) {
+        let Some(ticket) = slot.take(&mut frame, TICK) else { continue };
+        let answer = catch_unwind(AssertUnwindSafe(|| look(eyes, &frame, spares.get())));
+        let answer = answer.unwrap_or(Answer::Panicked);
+        if matches!(answer, Answer::Failed(_) | Answer::Panicked) {
+            return slot.insist(answer);
+        }
+        slot.answer(ticket, answer);
+    }
+}
+
+fn look(eyes: &mut Eyes, frame: &Frame, mut sight: Sight) -> Answer {
+    (sight.sequence, sight.at) = (frame.sequence, frame.timestamp);
+    match eyes.look(frame, frame.timestamp, &mut sight.faces) {
+        Ok(picture) => {
+            keep(picture, &mut sight.picture);
+            Answer::Seen(sight)
+        }
+        Err(PipelineError::Frame(e)) => Answer::Damaged(e.to_string()),
+        Err(e) => Answer::Failed(e),
+    }
+}
+
+/// Copies the picture: the next look needs the eyes' own.
+fn keep(picture: GrayView<'_>, into: &mut GrayImage) {
+    into.reshape(picture.width, picture.height);
+    for y in 0..picture.height {
+        into.data[y * picture.width..][..picture.width].copy_from_slice(picture.row(y));
+    }
+}
