@@ -49,18 +49,24 @@ impl Spares {
 /// The longest that the wish to end goes unnoticed between two frames.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Looks at frames until `quit`, or until a look fails for good. Nothing is answered then: whoever asked has gone.
+/// Looks at frames until `quit`, or until a look fails for good. That is always heard of, a panic among them.
 pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, quit: &AtomicBool) {
+    let last_word = catch_unwind(AssertUnwindSafe(|| look_on(eyes, slot, spares, quit)));
+    if let Some(last_word) = last_word.unwrap_or(Some(Answer::Panicked)) {
+        slot.insist(last_word);
+    }
+}
+
+fn look_on(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, quit: &AtomicBool) -> Option<Answer> {
     let mut frame = Frame::default();
     while !quit.load(Ordering::Relaxed) {
         let Some(ticket) = slot.take(&mut frame, TICK) else { continue };
-        let answer = catch_unwind(AssertUnwindSafe(|| look(eyes, &frame, spares.get())));
-        let answer = answer.unwrap_or(Answer::Panicked);
-        if matches!(answer, Answer::Failed(_) | Answer::Panicked) {
-            return slot.insist(answer);
+        match look(eyes, &frame, spares.get()) {
+            failed @ Answer::Failed(_) => return Some(failed),
+            answer => slot.answer(ticket, answer),
         }
-        slot.answer(ticket, answer);
     }
+    None
 }
 
 fn look(eyes: &mut Eyes, frame: &Frame, mut sight: Sight) -> Answer {

@@ -115,6 +115,12 @@ class Bench:
             raise Failed(text)
         self.marks.append(text)
 
+    def tidy(self) -> None:
+        """One failure must not make the next."""
+        if self._firmware:
+            self._firmware.stop()
+        self.board.tidy()
+
     def carry_out(self, scenario: Scenario) -> Outcome:
         self.marks = []
         began, host = self.board.now(), time.monotonic()
@@ -130,6 +136,8 @@ class Bench:
             outcome = Outcome(scenario, "FAIL", str(error) if known else traceback.format_exc())
         if outcome.verdict == "FAIL" and self._firmware and self._firmware.runs:
             outcome.reason += f"\nmoodlight's log: …{self._firmware.runs[-1].log_tail(1500)}"
+        if outcome.verdict == "FAIL" and scenario.group not in ("end", "pi"):
+            self.tidy()
         outcome.marks, outcome.seconds = self.marks, time.monotonic() - host
         outcome.timeline = self.board.timeline.render(began)
         return outcome

@@ -86,12 +86,25 @@ class Board:
             "for node in /dev/video20 /dev/video30; do v4l2-ctl -d $node -s pal; done && v4l2-ctl -d /dev/video20 -c loop_video=1,osd_text_mode=2 && "
             "v4l2-ctl -d /dev/video30 --set-fmt-video-out=width=640,height=480,pixelformat=YUYV,field=interlaced && "
             "v4l2-ctl -d /dev/video20 --set-fmt-video=width=640,height=480,pixelformat=YUYV,field=interlaced")
-        self._vivid_feed = self.agent.start("exec v4l2-ctl -d /dev/video30 --stream-out-mmap --stream-from=/share/vivid.frame --stream-loop "
-                                            "--stream-count=10000000")
+        self.feed_vivid()
         return "/dev/video20"
+
+    def feed_vivid(self) -> None:
+        """Begins to feed vivid's output, or begins anew."""
+        self.agent.run("killall v4l2-ctl", check=False)
+        self.agent.start("exec v4l2-ctl -d /dev/video30 --stream-out-mmap --stream-from=/share/vivid.frame --stream-loop --stream-count=10000000")
 
     def unload_vivid(self) -> None:
         self.agent.run("killall v4l2-ctl; for i in 1 2 3 4 5 6 7 8 9; do rmmod vivid && exit; sleep 0.2; done; exit 1", 10)
+
+    def tidy(self) -> None:
+        """After a scenario that failed: nobody holds a device, nothing is plugged in, the panel is there."""
+        self.agent.run("killall sleep v4l2-ctl gpioset; sleep 0.2; rmmod vivid; echo 0 > /sys/module/vssd1306/parameters/absent; "
+                       "echo detect > /sys/class/drm/card0-Virtual-1/status", check=False)
+        self.webcam.stalled, self.webcam.mangle = False, None
+        if self.webcam.plugged:
+            self.unplug()
+        self.webcam.describe(640, 480)
 
     def load_oled(self) -> None:
         """Puts the panel on I²C bus 1 and learns where its memory lies."""

@@ -54,6 +54,8 @@ def config(*, spare: str | None = None, swap: tuple[str, str] | None = None, ole
         pins[spare] = "SPARE"
     text = "[pins]\n" + "".join(f'{line} = "{name}"\n' for line, name in pins.items())
     text += f'[source]\nsrc = "{source}"\n'
+    # A face counts at its first sighting. The gate of two sightings keeps out flashes at a camera's rate; an emulated look takes a second.
+    text += "[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n"
     if oled:
         text += "[oled]\n"
     return text + extra
@@ -180,9 +182,12 @@ class Firmware:
             raise FirmwareError(f"host: moodlight {' '.join(arguments)}: {done.stderr[-1000:]}")
         return done.stdout
 
-    def emotion_on_host(self, picture: bytes) -> str:
-        """What the host's `classify` says of a picture: an emotion, or `no_face`."""
+    def emotion_on_host(self, picture: bytes, least: float = 0.0) -> str:
+        """What the host's `classify` says of a picture: an emotion, `no_face`, or `uncertain` where its score is below `least`."""
         file = self.board.artefacts / "picture.jpg"
         file.write_bytes(picture)
         faces = json.loads(self.on_host(["classify", "--json", str(file)], self.board.artefacts))[0]["faces"]
-        return max(faces, key=lambda face: face["box"][2] * face["box"][3])["emotion"] if faces else "no_face"
+        if not faces:
+            return "no_face"
+        largest = max(faces, key=lambda face: face["box"][2] * face["box"][3])
+        return largest["emotion"] if largest["scores"][largest["emotion"]] >= least else "uncertain"

@@ -28,16 +28,19 @@ def replug_other_node(bench: Bench):
     board = bench.board
     run = faulty_run(bench)
     before = board.wait_video_node(10)
-    holder = board.agent.start(f"exec 9<{before}; sleep 60")
-    board.agent.run("sleep 0.3")
-    wait_fault(bench, board.unplug())
-    flash_pattern(bench)
-    plugged = board.plug()
-    wait_happy(bench, plugged)
-    after = [file for file in run.open_files() if file.startswith("/dev/video")]
-    bench.expect(len(after) == 1 and before not in after, f"the camera was {before} and is {after}")
-    board.agent.run("killall sleep", check=False)
-    holder.wait(10)
+    # Whoever holds the old node keeps its number taken.
+    holder = board.agent.start(f"exec 9<{before}; exec sleep 60")
+    try:
+        board.agent.run("sleep 0.3")
+        wait_fault(bench, board.unplug())
+        flash_pattern(bench)
+        plugged = board.plug()
+        wait_happy(bench, plugged)
+        after = [file for file in run.open_files() if file.startswith("/dev/video")]
+        bench.expect(len(after) == 1 and before not in after, f"the camera was {before} and is {after}")
+    finally:
+        board.agent.run("killall sleep", check=False)
+        holder.wait(10)
     wait_fault(bench, board.unplug())
     wait_happy(bench, board.plug())
     bench.expect(before in run.open_files(), f"with {before} free again, the camera is there")
@@ -220,11 +223,25 @@ def mute_button(bench: Bench):
     board.pins.wait("dark happy LED", lambda: LINE["happy"] not in board.pins.lit(), 5)
     board.wait_for("closed camera", lambda: not [f for f in run.open_files() if f.startswith("/dev/video")], 5)
     bench.within("camera closed and LED changed after the press", board.now() - began, 3)
+    triple_flash(bench)
     board.agent.run("sleep 3")
     bench.expect(not [f for f in run.open_files() if f.startswith("/dev/video")], "it stays closed")
     wait_happy(bench, press(bench))
     bench.firmware.stop()
     board.float_pin(LINE["spare"])
+
+
+def triple_flash(bench: Bench) -> None:
+    """Muted has a pattern of its own: three flashes of the neutral LED, 240 ms apart (±60 ms: the emulated scheduler's)."""
+    pins, began = bench.board.pins, bench.board.now()
+
+    def three_in_a_row():
+        rises = [edge.at for edge in pins.edges(began, LINE["neutral"]) if edge.level]
+        rows = [rises[i:i + 3] for i in range(len(rises) - 2)]
+        return next(([b - a, c - b] for a, b, c in rows if c - a < 1), None)
+    gaps = pins.wait("three flashes in a row", three_in_a_row, 10)
+    bench.expect(all(abs(gap - 0.24) < 0.06 for gap in gaps), f"triple flash: gaps {', '.join(f'{gap:.2f}' for gap in gaps)} s")
+    bench.expect(not pins.edges(began, LINE["angry"]), "it is not shown as a fault")
 
 
 def press(bench: Bench) -> float:

@@ -35,10 +35,10 @@ def sigkill(bench: Bench):
     bench.expect(board.oled().blank(), "the OLED is blank")
 
 
-@scenario("panic", "a panic in the capturing or in the inferring thread: within 1 s all pins are off, the OLED is blank, exit code 1", "stops")
+@scenario("panic", "a panic in the thread that captures, that sees or that has the lights: within 1 s all pins are off, the OLED is blank, exit code 1", "stops")
 def panic(bench: Bench):
     board = bench.board
-    for thread, name in (("capture", "capturing"), ("moodlight", "inferring")):
+    for thread, name in (("capture", "capturing"), ("seeing", "seeing"), ("moodlight", "lights'")):
         run = bench.happy_run(bench.lights(spare="fault", oled=True))
         job = board.agent.start(f"exec break_clock $(cat /run/moodlight-{run.number}.pid) {thread}", 20).wait(30)
         bench.expect(job.code == 0, f"the {name} thread is told that there is no clock: {job.output().strip()}")
@@ -50,7 +50,7 @@ def panic(bench: Bench):
         bench.expect(code == 1, f"exit code {code}")
 
 
-@scenario("watchdog-bites", "the thread that infers is stuck: the hardware watchdog resets the board within its time-out", "end")
+@scenario("watchdog-bites", "the thread that sees is stuck: the hardware watchdog resets the board within its time-out", "end")
 def watchdog_bites(bench: Bench):
     board, firmware = bench.board, bench.firmware
     firmware.stop()
@@ -58,8 +58,8 @@ def watchdog_bites(bench: Bench):
     run = bench.happy_run(bench.lights(spare="fault", extra='[watchdog]\ndevice = "/dev/watchdog0"\ntimeout_ms = 10000\n'))
     board.agent.run("sleep 12", 20)
     bench.expect(run.alive and board.machine.qmp("query-status")["running"], "12 s of work are no reason to bite")
-    board.agent.start(f"freeze_thread $(cat /run/moodlight-{run.number}.pid) moodlight 60")
-    at = board.note("the inferring thread is stopped")
+    board.agent.start(f"freeze_thread $(cat /run/moodlight-{run.number}.pid) seeing 60")
+    at = board.note("the seeing thread is stopped")
     bitten = board.now(board.machine.wait_event("WATCHDOG", 30))
     board.timeline.add(bitten, "watchdog", "reset")
     bench.within("reset after", bitten - at, 10.5)
