@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec};
-use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 use super::chain::Chain;
+use super::halve::is_pool_2x2;
 use super::kernels::Kernel;
 use super::lower::{QConv, quantise_parameters};
 use super::packed::{Method, Packed};
@@ -53,7 +52,7 @@ impl Nodes {
             let Some((method, input)) = method(model, conv, kernel)? else { break };
             let pool = match method {
                 Method::Dense => None,
-                _ => only_reader(model, conv).filter(|&pool| is_pool(model, pool)),
+                _ => only_reader(model, conv).filter(|&pool| is_pool_2x2(model, pool)),
             };
             last = pool.unwrap_or(conv);
             steps.push((conv, method, input, pool));
@@ -100,30 +99,4 @@ fn only_reader(model: &TypedModel, id: usize) -> Option<usize> {
         [InletId { node, slot: 0 }] => Some(node),
         _ => None,
     }
-}
-
-/// A 2×2 max pool in steps of two without padding, on planar pictures.
-fn is_pool(model: &TypedModel, id: usize) -> bool {
-    let Some(pool) = model.node(id).op_as::<MaxPool>() else { return false };
-    let spec = &pool.pool_spec;
-    let unpadded = match &spec.padding {
-        PaddingSpec::Valid => true,
-        PaddingSpec::Explicit(before, after) => before.iter().chain(after.iter()).all(|&p| p == 0),
-        PaddingSpec::ExplicitOnnxPool(before, after, ceil) => {
-            !ceil && before.iter().chain(after.iter()).all(|&p| p == 0)
-        }
-        _ => false,
-    };
-    pool.with_index_outputs.is_none()
-        && spec.data_format == DataFormat::NCHW
-        && model.node(id).outputs[0]
-            .fact
-            .shape
-            .iter()
-            .skip(2)
-            .all(|side| side.to_i64().is_ok_and(|side| side > 0))
-        && spec.kernel_shape[..] == [2, 2]
-        && spec.strides().as_ref() == [2, 2]
-        && spec.dilations().as_ref() == [1, 1]
-        && unpadded
 }

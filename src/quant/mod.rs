@@ -48,6 +48,7 @@ pub mod conv;
 pub mod dense_f16;
 pub mod fuse;
 pub mod half;
+mod halve;
 pub mod inspect;
 pub mod kernels;
 pub mod lower;

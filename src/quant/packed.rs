@@ -122,6 +122,9 @@ pub struct Packed {
     pub output: [usize; 2],
     pub out_channels: usize,
     pub strides: [usize; 2],
+    pub dilations: [usize; 2],
+    /// Rows and columns of taps.
+    pub kernel_size: [usize; 2],
     /// Where each tap's pixel lies in the layout, from the first tap's on.
     pub taps: Vec<usize>,
     /// Values summed per point, padded as the kernel needs.
@@ -177,6 +180,8 @@ impl Packed {
             output,
             out_channels: g.out_channels,
             strides: g.strides,
+            dilations: g.dilations,
+            kernel_size: g.kernel,
             taps: (0..taps)
                 .map(|t| {
                     let [down, across] = [t / g.kernel[1] * g.dilations[0], t % g.kernel[1] * g.dilations[1]];
@@ -219,6 +224,24 @@ impl Packed {
     pub fn columns(&self, block: usize) -> &[i8] {
         let size = self.depth * DENSE_ROWS;
         &self.weights.as_i8()[block * size..][..size]
+    }
+
+    /// The rows of taps of output row `y` that don't lie in the border, where that holds raw zeros; else all.
+    pub fn tap_rows(&self, y: usize) -> Range<usize> {
+        let (all, l) = (self.kernel_size[0], &self.layout);
+        if self.x_zp != 0 {
+            return 0..all;
+        }
+        let inside = |k: &usize| (l.top..l.top + l.height).contains(&(y * self.strides[0] + k * self.dilations[0]));
+        let first = (0..all).find(inside).unwrap_or(all);
+        first..(first..all).take_while(inside).last().map_or(first, |last| last + 1)
+    }
+
+    /// Whether a row's first pixel has raw zeros under the first of each three taps, and its last pixel under the third.
+    pub fn has_zero_edges(&self) -> bool {
+        let l = &self.layout;
+        let plain = self.kernel_size[1] == 3 && self.strides[1] == 1 && self.dilations[1] == 1;
+        self.x_zp == 0 && plain && l.left == 1 && self.output[1] == l.width
     }
 
     /// Whether inputs are gathered as bytes, not i16.

@@ -15,7 +15,7 @@ use super::kernels::Kernel;
 use super::lower::Loaded;
 use super::onnx_file::OnnxFile;
 use super::pool::Pool;
-use super::{fuse, lower, observe};
+use super::{fuse, halve, lower, observe};
 
 /// In a file's protobuf: its graph has int8 convolutions.
 const QLINEAR: &[u8] = b"QLinearConv";
@@ -48,6 +48,7 @@ impl Plan {
         }
         let mut model = model.into_decluttered()?;
         fuse::fuse(&mut model, kernel, pool)?;
+        halve::replace(&mut model)?;
         let nodes = inspect::nodes(&model)?;
         let state = model.into_optimized()?.into_runnable()?.spawn()?;
         Ok(Self { state, nodes, input, output, open_batch: batch.is_some() })

@@ -178,13 +178,17 @@ impl Run<'_> {
 
     fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>, scratch: &mut Scratch) {
         let (conv, l, wide) = (self.conv, &self.conv.layout, self.conv.output[1]);
+        let across = conv.kernel_size[1];
+        let taps = conv.tap_rows(y).start * across..conv.tap_rows(y).end * across;
         let src = if conv.method == Method::GatherBytes {
             self.gather_pixels(face, y * wide..(y + 1) * wide, &mut scratch.v8, |v| v);
-            Window { data: &scratch.v8, step: conv.depth, taps: &[0], channels: conv.depth, count: wide }
+            let (step, channels) = (conv.depth, conv.depth);
+            Window { data: &scratch.v8, step, taps: &[0], channels, count: wide, zero_edges: false }
         } else {
             let data = &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()];
             let step = conv.strides[1] * l.pixel;
-            Window { data, step, taps: &conv.taps, channels: l.pixel, count: wide }
+            let (taps, zero_edges) = (&conv.taps[taps.clone()], conv.has_zero_edges());
+            Window { data, step, taps, channels: l.pixel, count: wide, zero_edges }
         };
         let how = Blocks {
             bias: &conv.bias[blocks.clone()],
@@ -196,7 +200,11 @@ impl Run<'_> {
         // channels of this row.
         unsafe {
             let out = sink.data.add(y * sink.row);
-            self.chain.kernel.direct(src, conv.group_weights(blocks), how, out, sink.pixel);
+            let mut u = conv.group_weights(blocks.clone());
+            if conv.method == Method::Direct {
+                u = &u[taps.start * l.pixel * BLOCK * blocks.len()..];
+            }
+            self.chain.kernel.direct(src, u, how, out, sink.pixel);
         }
     }
 
@@ -279,14 +287,23 @@ impl Run<'_> {
         v: &mut [T],
         convert: impl Fn(u8) -> T,
     ) {
-        let (conv, l) = (self.conv, &self.conv.layout);
-        for (tap, &start) in conv.taps.iter().enumerate() {
-            let rows = v.chunks_exact_mut(conv.depth).zip(pixels.clone());
-            for (row, pixel) in rows {
-                let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
-                let at = (y * conv.strides[0] * l.columns + x * conv.strides[1]) * l.pixel;
-                row[tap] = convert(picture[start + at]);
+        let (conv, wide) = (self.conv, self.conv.output[1]);
+        let step = conv.strides[1] * conv.layout.pixel;
+        let mut rows = v;
+        let mut pixel = pixels.start;
+        while pixel < pixels.end {
+            let (y, x) = (pixel / wide, pixel % wide);
+            let run = (wide - x).min(pixels.end - pixel);
+            let start = y * conv.strides[0] * conv.layout.row() + x * step;
+            let (now, later) = rows.split_at_mut(run * conv.depth);
+            for (tap, &at) in conv.taps.iter().enumerate() {
+                let from = picture[start + at..].iter().step_by(step);
+                for (row, &value) in now.chunks_exact_mut(conv.depth).zip(from) {
+                    row[tap] = convert(value);
+                }
             }
+            rows = later;
+            pixel += run;
         }
     }
 

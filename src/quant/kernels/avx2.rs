@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{AHEAD, BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, generic};
+use super::{BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead, generic};
 
 /// Made only where the CPU has AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -115,16 +115,16 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
 /// AVX2; `w` holds as many columns as `x` has.
 #[target_feature(enable = "avx2")]
 unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let (columns, values) = (x.columns(), x.values());
+    let steps = x.columns().as_chunks::<2>().0.iter().zip(x.values().as_chunks::<2>().0);
     let mut acc = [_mm256_setzero_si256(); 8];
-    for (i, (pair, x)) in columns.as_chunks::<2>().0.iter().zip(values.as_chunks::<2>().0).enumerate() {
+    for (i, (pair, inputs)) in steps.enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            for ahead in columns.get(2 * i + AHEAD..).and_then(|c| c.first_chunk::<2>()).into_iter().flatten() {
-                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().add(*ahead as usize * DENSE_ROWS));
+            if i % 2 == 0 {
+                ahead(w, x, 2 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
             }
             let [a, b] = pair.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS));
-            let x = _mm256_set1_epi32(i32::from(x[0]) | i32::from(x[1]) << 16);
+            let x = _mm256_set1_epi32(i32::from(inputs[0]) | i32::from(inputs[1]) << 16);
             for half in 0..2 {
                 let a = _mm256_loadu_si256(a.add(32 * half).cast());
                 let b = _mm256_loadu_si256(b.add(32 * half).cast());

@@ -7,7 +7,9 @@ use std::arch::x86_64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::avx2::Avx2;
-use super::{AHEAD, BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window};
+use super::{
+    BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic,
+};
 
 /// Made only where the CPU has AVX512F, AVX512BW, AVX512-VNNI and AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -18,10 +20,17 @@ impl Kernel for Avx512Vnni {
         "avx512-vnni"
     }
     fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        Avx2.winograd_input(form, src, v, plane);
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+        fn run(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
+            generic::winograd_input(form, src, v, plane);
+        }
+        // SAFETY: the CPU has the features.
+        unsafe { run(form, src, v, plane) }
     }
     fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        Avx2.multiply(v, u, rows, depth, m);
+        assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
+        // SAFETY: the CPU has the features and the slices are as long as the loops read and write.
+        unsafe { multiply(v, u, rows, depth, m) }
     }
     fn bytes(&self) -> Bytes {
         Bytes::Unsigned
@@ -51,8 +60,13 @@ impl Kernel for Avx512Vnni {
         sink: Sink,
         at: [usize; 2],
     ) {
-        // SAFETY: the same contract.
-        unsafe { Avx2.winograd_output(form, m, plane, how, sink, at) }
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+        unsafe fn run(form: Form, m: &[i32], plane: usize, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
+            // SAFETY: the same contract.
+            unsafe { generic::winograd_output(form, m, plane, how, sink, at) }
+        }
+        // SAFETY: the CPU has the features; the rest is the caller's promise.
+        unsafe { run(form, m, plane, how, sink, at) }
     }
     unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
         // SAFETY: the same contract.
@@ -77,29 +91,34 @@ unsafe fn row<const C: usize>(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *
     let mut first = 0;
     for group in 0..groups {
         let count = (src.count - first).div_ceil(groups - group);
+        let edges = [src.zero_edges && group == 0, src.zero_edges && group + 1 == groups];
         // SAFETY: `count` pixels from `first` on lie inside the row.
         unsafe {
             let (x, out) = (src.data.as_ptr().add(first * src.step), out.add(first * pixel));
-            match count {
-                1 => tile::<1, C>(src, x, u.as_ptr(), how, out, pixel),
-                2 => tile::<2, C>(src, x, u.as_ptr(), how, out, pixel),
-                3 => tile::<3, C>(src, x, u.as_ptr(), how, out, pixel),
-                4 => tile::<4, C>(src, x, u.as_ptr(), how, out, pixel),
-                5 => tile::<5, C>(src, x, u.as_ptr(), how, out, pixel),
-                _ => tile::<PIXELS, C>(src, x, u.as_ptr(), how, out, pixel),
+            match (count, edges) {
+                (1, _) => tile::<1, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (2, _) => tile::<2, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (3, _) => tile::<3, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (4, _) => tile::<4, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (5, _) => tile::<5, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (_, [false, false]) => tile::<PIXELS, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
+                (_, [true, false]) => tile::<PIXELS, C, true, false>(src, x, u.as_ptr(), how, out, pixel),
+                (_, [false, true]) => tile::<PIXELS, C, false, true>(src, x, u.as_ptr(), how, out, pixel),
+                (_, [true, true]) => tile::<PIXELS, C, true, true>(src, x, u.as_ptr(), how, out, pixel),
             }
         }
         first += count;
     }
 }
 
-/// `T` pixels × `C` blocks in `T·C` registers: for four channels of a tap `C` loads, `T` broadcasts, `T·C` products.
+/// `T` pixels × `C` blocks in `T·C` registers. `FIRST` and `LAST`: the row's first or last pixel is among them, and its
+/// products with zeros are left out ([`Window::zero_edges`]).
 ///
 /// # Safety
 /// As [`row`]; `T` pixels from `x` on.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn tile<const T: usize, const C: usize>(
+unsafe fn tile<const T: usize, const C: usize, const FIRST: bool, const LAST: bool>(
     src: Window<'_>,
     x: *const u8,
     mut u: *const i8,
@@ -107,21 +126,18 @@ unsafe fn tile<const T: usize, const C: usize>(
     out: *mut u8,
     pixel: usize,
 ) {
-    // SAFETY: by this function's contract.
+    let mut taps = src.taps.iter().map(|&tap| x.wrapping_add(tap));
+    // SAFETY: by this function's contract; taps come in threes where edges are zero.
     unsafe {
         let bias: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(how.bias[b].as_ptr().cast()));
         let mut acc = [bias; T];
-        for &tap in src.taps {
-            let x = x.add(tap);
-            for c in (0..src.channels).step_by(4) {
-                let w: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(u.add(b * 4 * BLOCK).cast()));
-                u = u.add(C * 4 * BLOCK);
-                for (t, acc) in acc.iter_mut().enumerate() {
-                    let x = _mm512_set1_epi32(x.add(t * src.step + c).cast::<i32>().read_unaligned());
-                    for (acc, w) in acc.iter_mut().zip(w) {
-                        *acc = _mm512_dpbusd_epi32(*acc, x, w);
-                    }
-                }
+        while let Some(x) = taps.next() {
+            let inner = &mut acc[usize::from(FIRST)..];
+            u = tap::<C>(inner, x.add(usize::from(FIRST) * src.step), u, src);
+            if FIRST || LAST {
+                let (Some(middle), Some(last)) = (taps.next(), taps.next()) else { break };
+                u = tap::<C>(&mut acc, middle, u, src);
+                u = tap::<C>(&mut acc[..T - usize::from(LAST)], last, u, src);
             }
         }
         let scale: [__m512; C] = std::array::from_fn(|b| _mm512_loadu_ps(how.multipliers[b].as_ptr()));
@@ -130,6 +146,81 @@ unsafe fn tile<const T: usize, const C: usize>(
                 let bytes = requantise(sums, scale[b], how.zero_point);
                 _mm_storeu_si128(out.add(t * pixel + b * BLOCK).cast(), bytes);
             }
+        }
+    }
+}
+
+/// One tap: for each four channels `C` loads, a broadcast for each pixel, and their products. Returns where the next tap's
+/// weights begin.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn tap<const C: usize>(
+    acc: &mut [[__m512i; C]],
+    x: *const u8,
+    mut u: *const i8,
+    src: Window<'_>,
+) -> *const i8 {
+    for c in (0..src.channels).step_by(4) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            let w: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(u.add(b * 4 * BLOCK).cast()));
+            u = u.add(C * 4 * BLOCK);
+            for (t, acc) in acc.iter_mut().enumerate() {
+                let x = _mm512_set1_epi32(x.add(t * src.step + c).cast::<i32>().read_unaligned());
+                for (acc, w) in acc.iter_mut().zip(w) {
+                    *acc = _mm512_dpbusd_epi32(*acc, x, w);
+                }
+            }
+        }
+    }
+    u
+}
+
+/// # Safety
+/// The features; slice lengths as [`Kernel::multiply`] says.
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+    let groups = rows.div_ceil(12);
+    let mut row = 0;
+    for group in 0..groups {
+        let count = (rows - row).div_ceil(groups - group);
+        let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
+        macro_rules! points {
+            ($($count:literal)*) => {
+                match count {
+                    // SAFETY: `count` rows lie inside the slices.
+                    $( $count => unsafe { points::<$count>(v, u.as_ptr(), depth, m) }, )*
+                    n => unreachable!("{n} rows in one group"),
+                }
+            };
+        }
+        points!(1 2 3 4 5 6 7 8 9 10 11 12);
+        row += count;
+    }
+}
+
+/// `T` rows of one Winograd point × 16 channels in `T` registers: twelve of them hide the product's latency, and as many
+/// broadcasts keep both load ports as busy as the multipliers.
+///
+/// # Safety
+/// The features; `T·depth` values at `v`, `16·depth` at `u` and `16·T` at `m`.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn points<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
+    let mut acc = [_mm512_setzero_si512(); T];
+    // SAFETY: by this function's contract.
+    unsafe {
+        for pair in 0..depth / 2 {
+            let w = _mm512_loadu_si512(u.add(pair * 2 * BLOCK).cast());
+            for (t, acc) in acc.iter_mut().enumerate() {
+                let x = _mm512_set1_epi32(v.add(t * depth + 2 * pair).cast::<i32>().read_unaligned());
+                *acc = _mm512_dpwssd_epi32(*acc, x, w);
+            }
+        }
+        for (t, acc) in acc.into_iter().enumerate() {
+            _mm512_storeu_si512(m.add(t * BLOCK).cast(), acc);
         }
     }
 }
@@ -151,17 +242,15 @@ fn requantise(sums: __m512i, multipliers: __m512, zero_point: u8) -> __m128i {
 /// The features; `w` holds as many columns as `x` has.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
 unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let (columns, values) = (x.columns(), x.values());
+    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
     let mut acc = [_mm512_setzero_si512(); 4];
-    for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
+    for (i, (four, four_values)) in steps.enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            for ahead in columns.get(4 * i + AHEAD..).and_then(|c| c.first_chunk::<4>()).into_iter().flatten() {
-                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().add(*ahead as usize * DENSE_ROWS));
-            }
+            ahead(w, x, 4 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
             let [a, b, c, d] =
                 four.map(|column| _mm512_loadu_si512(w.as_ptr().add(column as usize * DENSE_ROWS).cast()));
-            let x = _mm512_set1_epi32(i32::from_le_bytes(*x));
+            let x = _mm512_set1_epi32(i32::from_le_bytes(*four_values));
             let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
             acc[0] = _mm512_dpbusd_epi32(acc[0], x, _mm512_unpacklo_epi16(ab, cd));
             acc[1] = _mm512_dpbusd_epi32(acc[1], x, _mm512_unpackhi_epi16(ab, cd));

@@ -6,7 +6,7 @@ use super::super::active::Active;
 use super::super::winograd::Form;
 use super::avx2::Avx2;
 use super::{
-    AHEAD, BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, generic,
+    BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic,
 };
 
 /// Made only where the CPU has AVX-VNNI and AVX2: see [`super::available`].
@@ -130,15 +130,13 @@ unsafe fn tile<const T: usize>(
 /// The features; `w` holds as many columns as `x` has.
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let (columns, values) = (x.columns(), x.values());
+    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
     let mut acc = [_mm256_setzero_si256(); 8];
-    for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
+    for (i, (four, four_values)) in steps.enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            for ahead in columns.get(4 * i + AHEAD..).and_then(|c| c.first_chunk::<4>()).into_iter().flatten() {
-                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().add(*ahead as usize * DENSE_ROWS));
-            }
-            let x = _mm256_set1_epi32(i32::from_le_bytes(*x));
+            ahead(w, x, 4 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+            let x = _mm256_set1_epi32(i32::from_le_bytes(*four_values));
             for half in 0..2 {
                 let [a, b, c, d] = four.map(|column| {
                     let at = column as usize * DENSE_ROWS + 32 * half;

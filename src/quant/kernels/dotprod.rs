@@ -7,8 +7,8 @@ use std::arch::asm;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::neon::{Neon, fetch_ahead};
-use super::{BLOCK, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink};
+use super::neon::{Neon, fetch};
+use super::{BLOCK, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead};
 
 /// Made only where the CPU has the dot product instructions: see [`super::available`].
 #[derive(Debug)]
@@ -119,14 +119,14 @@ unsafe fn tile<const T: usize>(v: *const i8, u: *const i8, depth: usize, m: *mut
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let (columns, values) = (x.columns(), x.values());
-    let sum: i32 = values.iter().map(|&x| i32::from(x)).sum();
+    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
+    let sum: i32 = x.values().iter().map(|&x| i32::from(x)).sum();
     // SAFETY: columns lie in `w` by this function's contract; the asm touches registers only.
     unsafe {
         let (mut acc, flip) = ([vdupq_n_u32(0); DENSE_ROWS / 4], vdupq_n_u8(0x80));
-        for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
-            fetch_ahead(w, columns, 4 * i);
-            let x = vdupq_n_u32(u32::from_le_bytes(*x));
+        for (i, (four, inputs)) in steps.enumerate() {
+            ahead(w, x, 4 * i).for_each(fetch);
+            let inputs = vdupq_n_u32(u32::from_le_bytes(*inputs));
             let columns = four.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS).cast::<u8>());
             for j in 0..4 {
                 let [a, b, c, d] = columns.map(|column| veorq_u8(vld1q_u8(column.add(16 * j)), flip));
@@ -135,7 +135,7 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
                     let (ab, cd) = (vreinterpretq_u16_u8(ab[half]), vreinterpretq_u16_u8(cd[half]));
                     for (k, w) in [vzip1q_u16(ab, cd), vzip2q_u16(ab, cd)].into_iter().enumerate() {
                         asm!("udot {a:v}.4s, {w:v}.16b, {x:v}.16b", a = inout(vreg) acc[4 * j + 2 * half + k],
-                            w = in(vreg) w, x = in(vreg) x, options(pure, nomem, nostack, preserves_flags));
+                            w = in(vreg) w, x = in(vreg) inputs, options(pure, nomem, nostack, preserves_flags));
                     }
                 }
             }

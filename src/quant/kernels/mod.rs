@@ -37,6 +37,17 @@ pub struct Patches<'a> {
     pub channels: usize,
 }
 
+/// The lines of the four columns that are due [`AHEAD`] columns after number `done`: in this block, or, where its list
+/// ends, in the block that lies behind it and has the same list.
+#[inline(always)]
+fn ahead(w: &[i8], x: &Active, done: usize) -> impl Iterator<Item = *const i8> {
+    let (columns, at) = (x.columns(), done + AHEAD);
+    let (first, behind) = if at < columns.len() { (at, 0) } else { (at - columns.len(), x.depth()) };
+    let four = columns.get(first..).and_then(|rest| rest.first_chunk::<4>()).into_iter().flatten();
+    let start = w.as_ptr().wrapping_add(behind * DENSE_ROWS);
+    four.map(move |&column| start.wrapping_add(column as usize * DENSE_ROWS))
+}
+
 /// A row of output pixels of a direct convolution, and where its inputs lie.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
@@ -50,6 +61,9 @@ pub struct Window<'a> {
     pub channels: usize,
     /// Pixels, at least one.
     pub count: usize,
+    /// The taps come in threes, of which the first meets zeros under the first pixel and the third under the last: a kernel
+    /// may leave those products out.
+    pub zero_edges: bool,
 }
 
 impl Window<'_> {
@@ -57,6 +71,7 @@ impl Window<'_> {
     fn check(&self, u: &[i8], blocks: usize) {
         let last = self.taps.iter().max().map_or(0, |tap| tap + self.channels);
         assert!(self.count > 0 && self.data.len() >= (self.count - 1) * self.step + last);
+        assert!(!self.zero_edges || self.taps.len().is_multiple_of(3));
         assert!(self.channels.is_multiple_of(4) && u.len() >= self.taps.len() * self.channels * blocks * BLOCK);
     }
 }
@@ -238,7 +253,7 @@ fn agrees(kernel: &dyn Kernel) -> bool {
         kernel.multiply(&x, w, ROWS, DEPTH, &mut m);
         kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
         kernel.dense(&narrow, &active, &mut sums);
-        let src = Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9 };
+        let src = Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9, zero_edges: false };
         let how = Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
         let mut out = [0u8; 9 * 4 * BLOCK];
         // SAFETY: the array holds nine pixels of four blocks.

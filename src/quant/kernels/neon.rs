@@ -4,7 +4,7 @@ use std::arch::aarch64::*;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{AHEAD, BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, generic};
+use super::{BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead, generic};
 
 /// For every aarch64 CPU: NEON is part of the architecture, and the generic loops are compiled to it.
 #[derive(Debug)]
@@ -63,19 +63,13 @@ impl Kernel for Neon {
     }
 }
 
-/// Fetches the lines of the columns that are due after `done` others.
-///
-/// # Safety
-/// `w` holds as many columns as `x` has.
+/// Fetches a line into the cache. Rust's own `_prefetch` is not stable.
 #[inline(always)]
-pub(super) unsafe fn fetch_ahead(w: &[i8], columns: &[u32], done: usize) {
-    for ahead in columns.get(done + AHEAD..).and_then(|c| c.first_chunk::<4>()).into_iter().flatten() {
-        // SAFETY: prefetching may point anywhere; Rust's own `_prefetch` is not stable.
-        unsafe {
-            let line = w.as_ptr().wrapping_add(*ahead as usize * DENSE_ROWS);
-            std::arch::asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
-                options(nostack, preserves_flags, readonly));
-        }
+pub fn fetch(line: *const i8) {
+    // SAFETY: fetching may point anywhere.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
+            options(nostack, preserves_flags, readonly));
     }
 }
 
@@ -115,23 +109,23 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
 /// `w` holds as many columns as `x` has.
 #[inline]
 unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let (columns, values) = (x.columns(), x.values());
+    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
     // SAFETY: columns lie in `w` by this function's contract.
     unsafe {
         let mut acc = [vdupq_n_s32(0); DENSE_ROWS / 4];
-        for (i, (four, x)) in columns.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0).enumerate() {
-            fetch_ahead(w, columns, 4 * i);
-            let x = vld1_s16(x.map(i16::from).as_ptr());
+        for (i, (four, inputs)) in steps.enumerate() {
+            ahead(w, x, 4 * i).for_each(fetch);
+            let inputs = vld1_s16(inputs.map(i16::from).as_ptr());
             macro_rules! columns {
                 ($($lane:literal)*) => { $(
                     let column = w.as_ptr().add(four[$lane] as usize * DENSE_ROWS);
                     for j in 0..4 {
                         let w = vld1q_s8(column.add(16 * j));
                         let (low, high) = (vmovl_s8(vget_low_s8(w)), vmovl_high_s8(w));
-                        acc[4 * j] = vmlal_lane_s16::<$lane>(acc[4 * j], vget_low_s16(low), x);
-                        acc[4 * j + 1] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 1], low, x);
-                        acc[4 * j + 2] = vmlal_lane_s16::<$lane>(acc[4 * j + 2], vget_low_s16(high), x);
-                        acc[4 * j + 3] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 3], high, x);
+                        acc[4 * j] = vmlal_lane_s16::<$lane>(acc[4 * j], vget_low_s16(low), inputs);
+                        acc[4 * j + 1] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 1], low, inputs);
+                        acc[4 * j + 2] = vmlal_lane_s16::<$lane>(acc[4 * j + 2], vget_low_s16(high), inputs);
+                        acc[4 * j + 3] = vmlal_high_lane_s16::<$lane>(acc[4 * j + 3], high, inputs);
                     }
                 )* };
             }
