@@ -79,7 +79,7 @@ fn equals_exact_arithmetic(
 }
 
 /// What `model inspect` promises: convolutions with groups run, and are said to be slow; the others are named with
-/// their kernel. The portable kernel, which every CPU has: others may choose another way for a layer.
+/// their kernel and method (other kernels have other methods, so the one that is everywhere is asked).
 #[rstest]
 #[case::grouped("grouped", "reference (slow)")]
 #[case::plain("plain_3x3", "winograd")]

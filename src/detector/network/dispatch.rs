@@ -11,6 +11,7 @@ use super::lanes::{LANES, Lanes, Portable};
 #[derive(Debug, Clone, Copy)]
 pub struct Kernels {
     pub name: &'static str,
+    // SAFETY of all three: jobs are as the methods of the same names check them, on a CPU that has the instruction set.
     block: unsafe fn(BlockRow<'_>),
     head: unsafe fn(HeadRow<'_>),
     stem: unsafe fn(StemRow<'_>),
@@ -80,16 +81,22 @@ mod avx2 {
 
     pub const KERNELS: Kernels = Kernels { name: "avx2", block: block_row, head: head_row, stem: stem_row };
 
+    /// # Safety
+    /// The lengths are as [`Kernels::block`] checks them; the CPU has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     unsafe fn block_row(job: BlockRow<'_>) {
         // SAFETY: the caller checked lengths and instruction set.
         unsafe { block::<Avx2>(job) }
     }
+    /// # Safety
+    /// The lengths are as [`Kernels::head`] checks them; the CPU has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     unsafe fn head_row(job: HeadRow<'_>) {
         // SAFETY: as above.
         unsafe { head::<Avx2>(job) }
     }
+    /// # Safety
+    /// The lengths are as [`Kernels::stem`] checks them; the CPU has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     unsafe fn stem_row(job: StemRow<'_>) {
         // SAFETY: as above.

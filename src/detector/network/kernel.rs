@@ -179,6 +179,9 @@ pub unsafe fn head<V: Lanes>(job: HeadRow<'_>) {
 
 /// The 2×2 maximum under output pixel `pixel` of a stride-2 block. Its rows 0 and 1 are the pool's; their first real
 /// pixel is number 1 of the padded row.
+///
+/// # Safety
+/// Rows 0 and 1 hold `2·pixel + 2` pixels of `channels` values from where they start, and `V` is available.
 #[inline(always)]
 unsafe fn pooled<V: Lanes>(rows: &[&[f32]; 3], pixel: usize, channel: usize, channels: usize) -> V {
     let at = (2 * pixel) * channels + channel;
@@ -191,6 +194,9 @@ unsafe fn pooled<V: Lanes>(rows: &[&[f32]; 3], pixel: usize, channel: usize, cha
 }
 
 /// `N` vectors, `step` values from each other.
+///
+/// # Safety
+/// `from` points at `(N − 1)·step + LANES` readable values, and `V` is available.
 #[inline(always)]
 unsafe fn load_spaced<V: Lanes, const N: usize>(from: *const f32, step: usize) -> [V; N] {
     let mut vectors = [V::splat(0.0); N];
@@ -202,6 +208,10 @@ unsafe fn load_spaced<V: Lanes, const N: usize>(from: *const f32, step: usize) -
 }
 
 /// Each channel's 3×3 taps over `width` output pixels from number `first` on; `out` starts at the first of them.
+///
+/// # Safety
+/// The rows hold the pixels that the taps of output pixels `first..first + width` reach, `weights` [`TAPS`]`·channels`
+/// values, `out` `width·channels`; `channels` is a multiple of [`LANES`], and `V` is available.
 #[inline(always)]
 unsafe fn depthwise<V: Lanes>(
     rows: &[&[f32]; 3],
@@ -238,6 +248,10 @@ unsafe fn depthwise<V: Lanes>(
 }
 
 /// `PIXELS` outputs next to each other, which share the `COLUMNS` input pixels under them.
+///
+/// # Safety
+/// Each of `from` points at the `(pixel + PIXELS − 1)·STRIDE + 3` pixels under them and `out` at room for `pixel + PIXELS`,
+/// `channels` values apart; `V` is available.
 #[inline(always)]
 unsafe fn depthwise_pixels<V: Lanes, const STRIDE: usize, const PIXELS: usize, const COLUMNS: usize>(
     from: &[*const f32; 3],
@@ -267,6 +281,10 @@ unsafe fn depthwise_pixels<V: Lanes, const STRIDE: usize, const PIXELS: usize, c
 }
 
 /// 1×1 convolution of `width` pixels; `sink` gets each vector of results.
+///
+/// # Safety
+/// `from` points at `width·p.inputs` values, `p` holds `p.inputs` weights and a bias for each output of its groups, and `V`
+/// is available.
 #[inline(always)]
 unsafe fn pointwise<V: Lanes>(from: *const f32, width: usize, p: &Pointwise, sink: &mut impl Sink) {
     for group in 0..p.bias.len() / GROUP {
@@ -288,6 +306,10 @@ unsafe fn pointwise<V: Lanes>(from: *const f32, width: usize, p: &Pointwise, sin
     }
 }
 
+/// `PIXELS` pixels from number `pixel` on, one group of outputs.
+///
+/// # Safety
+/// As [`pointwise`]; the pixels lie inside the row, the group among `p`'s.
 #[inline(always)]
 unsafe fn tile<V: Lanes, const PIXELS: usize>(
     from: *const f32,
