@@ -37,7 +37,6 @@ pub struct Vgg {
     plan: Plan,
     /// Pixel → network input.
     normalised: [f32; 256],
-    kernel: &'static str,
 }
 
 impl Vgg {
@@ -68,17 +67,17 @@ impl Vgg {
         check_shapes(path, entry, &plan)?;
         let (mean, std) = (entry.normalisation.mean, entry.normalisation.std);
         let normalised = std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
-        Ok(Self { plan, normalised, kernel: kernel.name() })
+        Ok(Self { plan, normalised })
     }
 
-    /// What runs each node of the graph.
+    /// What runs each node of the graph, by the names that [`Self::observe`] tells.
     pub fn nodes(&self) -> &[NodeInfo] {
-        &self.plan.nodes
+        &self.plan.rewritten
     }
 
-    /// The int8 kernel in use.
-    pub fn kernel_name(&self) -> &'static str {
-        self.kernel
+    /// What runs the convolutions, in words.
+    pub fn kernel_name(&self) -> String {
+        self.plan.kernel()
     }
 
     /// Runs `patch` once; `done` hears each node's name right after it ran, a chain's layers one by one. For

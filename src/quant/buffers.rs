@@ -131,9 +131,12 @@ impl Buffers {
         for (active, picture) in
             self.active[..faces].iter_mut().zip(self.pictures[index].chunks_exact(l.size()))
         {
-            active.fill(conv.depth, picture.chunks_exact(l.pixel).enumerate().flat_map(|(p, pixel)| {
-                pixel[..l.channels].iter().enumerate().map(move |(c, &v)| (c * pixels + p, v))
-            }));
+            active.fill(
+                conv.depth,
+                picture.chunks_exact(l.pixel).enumerate().flat_map(|(p, pixel)| {
+                    pixel[..l.channels].iter().enumerate().map(move |(c, &v)| (c * pixels + p, v))
+                }),
+            );
         }
     }
 }

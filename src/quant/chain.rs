@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tract_onnx::tract_hir::internal::*;
 
-use super::conv::quantise;
 use super::buffers::Buffers;
+use super::conv::quantise;
 use super::run::{Steps, spread};
 
 /// Input: f32 (when it starts by quantising) or u8, output u8, both planar with any batch.

@@ -10,7 +10,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::half;
 use super::onnx_file::SideTensor;
-use super::packed::Pages;
+use super::pages::Pages;
 
 /// Rows of a block.
 const ROWS: usize = 64;
@@ -192,7 +192,9 @@ unsafe fn avx512(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
             for (j, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: the column lies in `w` by this function's contract.
                 let w = unsafe {
-                    _mm512_cvtph_ps(_mm256_loadu_si256(w.as_ptr().add(column as usize * ROWS + 16 * j).cast()))
+                    _mm512_cvtph_ps(_mm256_loadu_si256(
+                        w.as_ptr().add(column as usize * ROWS + 16 * j).cast(),
+                    ))
                 };
                 *acc = _mm512_fmadd_ps(w, _mm512_set1_ps(x), *acc);
             }
@@ -327,7 +329,10 @@ mod tests {
         portable(&w, &inputs, &mut expect);
         for widen in Widen::available() {
             widen.block(&w, &inputs, &mut got);
-            assert!(got.iter().zip(expect).all(|(a, b)| (a - b).abs() < 1e-3), "{widen:?}: {got:?} {expect:?}");
+            assert!(
+                got.iter().zip(expect).all(|(a, b)| (a - b).abs() < 1e-3),
+                "{widen:?}: {got:?} {expect:?}"
+            );
         }
     }
 }

@@ -7,9 +7,10 @@ use tract_onnx::tract_hir::internal::*;
 use super::chain::Chain;
 use super::halve::is_pool_2x2;
 use super::kernels::Kernel;
-use super::lower::{QConv, quantise_parameters};
 use super::packed::{Method, Packed};
 use super::pool::Pool;
+use super::qlinear_conv::QConv;
+use super::quantise::quantise_parameters;
 use super::run::{Step, Steps};
 
 /// Replaces every run of int8 layers in `model`; nodes that no kernel covers stay as they are.

@@ -4,7 +4,8 @@ use serde::Serialize;
 use tract_onnx::tract_hir::internal::*;
 
 use super::chain::Chain;
-use super::lower::{QConv, quantise_parameters};
+use super::qlinear_conv::QConv;
+use super::quantise::quantise_parameters;
 
 /// One node of the graph as it will run.
 #[derive(Debug, Clone, PartialEq, Serialize)]

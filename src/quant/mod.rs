@@ -55,10 +55,16 @@ pub mod lower;
 pub mod observe;
 pub mod onnx_file;
 pub mod packed;
+mod packing;
+mod pages;
 pub mod plan;
 pub mod pool;
+mod qlinear_conv;
+mod quantise;
+mod resolve;
 pub mod run;
 #[cfg(test)]
 mod run_tests;
+mod side;
 pub mod winograd;
 mod work;

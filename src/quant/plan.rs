@@ -23,8 +23,10 @@ const QLINEAR: &[u8] = b"QLinearConv";
 /// A graph ready to run, with one input and one output.
 pub struct Plan {
     state: SimpleState<TypedFact, Box<dyn TypedOp>>,
-    /// What runs each node.
+    /// What runs each node of the file's graph.
     pub nodes: Vec<NodeInfo>,
+    /// What runs each node of the graph as tract has rewritten it for speed: these names are what [`observe`] hears.
+    pub rewritten: Vec<NodeInfo>,
     /// As in the file.
     pub input: TypedFact,
     pub output: TypedFact,
@@ -50,8 +52,26 @@ impl Plan {
         fuse::fuse(&mut model, kernel, pool)?;
         halve::replace(&mut model)?;
         let nodes = inspect::nodes(&model)?;
-        let state = model.into_optimized()?.into_runnable()?.spawn()?;
-        Ok(Self { state, nodes, input, output, open_batch: batch.is_some() })
+        let model = model.into_optimized()?;
+        let rewritten = inspect::nodes(&model)?;
+        let state = model.into_runnable()?.spawn()?;
+        Ok(Self { state, nodes, rewritten, input, output, open_batch: batch.is_some() })
+    }
+
+    /// What runs the convolutions: the int8 kernel, or each kernel that runs some of an f32 graph.
+    pub fn kernel(&self) -> String {
+        let convolutions = || self.nodes.iter().filter(|n| n.convolution);
+        let all_int8 = convolutions().all(|n| n.int8);
+        let mut names: Vec<&str> = Vec::new();
+        for node in convolutions() {
+            // In int8 the methods differ from layer to layer; the instruction set is what names the kernel.
+            let name =
+                if all_int8 { node.kernel.split(',').next().unwrap_or_default() } else { &node.kernel };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.join(" + ")
     }
 
     /// Runs the graph; nodes report to [`observe`].
@@ -59,8 +79,9 @@ impl Plan {
         let mut outputs =
             self.state.run_plan_with_eval(tvec!(input.into_tvalue()), |ctx, state, node, inputs| {
                 let outputs = plan::eval(ctx, state, node, inputs);
-                if !node.op_is::<Chain>() {
-                    observe::done(&node.name); // a chain tells its layers itself
+                // A chain tells its layers itself; a source does nothing.
+                if !node.op_is::<Chain>() && !node.inputs.is_empty() {
+                    observe::done(&node.name);
                 }
                 outputs
             })?;

@@ -100,4 +100,3 @@ fn collect(pictures: &[u8], layout: &Layout, planar: &mut [u8]) {
         }
     }
 }
-

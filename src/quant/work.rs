@@ -161,51 +161,63 @@ impl Run<'_> {
         }
     }
 
-    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row.
+    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row. Gathered rows are
+    /// few bytes and go through all groups at once.
     fn rows(&self) {
-        let group = self.conv.group;
-        let (groups, rows) = (self.blocks().div_ceil(group), self.faces * self.conv.output[0]);
+        let at_once = if self.conv.method == Method::GatherBytes { self.blocks() } else { self.conv.group };
+        let (groups, rows) = (self.blocks().div_ceil(at_once), self.faces * self.conv.output[0]);
         let parts = self.parts(groups, rows);
         self.chain.pool.run(groups * parts, &|worker, item| {
-            let (first, part) = (item / parts * group, item % parts);
-            let blocks = first..(first + group).min(self.blocks());
+            let (first, part) = (item / parts * at_once, item % parts);
+            let blocks = first..(first + at_once).min(self.blocks());
             for row in part * rows / parts..(part + 1) * rows / parts {
                 let at = [row / self.conv.output[0], row % self.conv.output[0]];
-                self.row(at, blocks.clone(), self.scratch(worker));
+                match self.conv.method {
+                    Method::GatherBytes => self.gathered_row(at, self.scratch(worker)),
+                    _ => self.row(at, blocks.clone()),
+                }
             }
         });
     }
 
-    fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>, scratch: &mut Scratch) {
-        let (conv, l, wide) = (self.conv, &self.conv.layout, self.conv.output[1]);
-        let across = conv.kernel_size[1];
-        let taps = conv.tap_rows(y).start * across..conv.tap_rows(y).end * across;
-        let src = if conv.method == Method::GatherBytes {
-            self.gather_pixels(face, y * wide..(y + 1) * wide, &mut scratch.v8, |v| v);
-            let (step, channels) = (conv.depth, conv.depth);
-            Window { data: &scratch.v8, step, taps: &[0], channels, count: wide, zero_edges: false }
-        } else {
-            let data = &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()];
-            let step = conv.strides[1] * l.pixel;
-            let (taps, zero_edges) = (&conv.taps[taps.clone()], conv.has_zero_edges());
-            Window { data, step, taps, channels: l.pixel, count: wide, zero_edges }
+    fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>) {
+        let (conv, l) = (self.conv, &self.conv.layout);
+        let (rows, across) = (conv.tap_rows(y), conv.kernel_size[1]);
+        let taps = rows.start * across..rows.end * across;
+        let src = Window {
+            data: &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()],
+            step: conv.strides[1] * l.pixel,
+            taps: &conv.taps[taps.clone()],
+            channels: l.pixel,
+            count: conv.output[1],
+            zero_edges: conv.has_zero_edges(),
         };
+        let skipped = taps.start * l.pixel * BLOCK * blocks.len();
+        self.direct([face, y], src, &conv.group_weights(blocks.clone())[skipped..], blocks);
+    }
+
+    fn gathered_row(&self, [face, y]: [usize; 2], scratch: &mut Scratch) {
+        let (conv, wide) = (self.conv, self.conv.output[1]);
+        self.gather_pixels(face, y * wide..(y + 1) * wide, &mut scratch.v8, |v| v);
+        let (step, channels) = (conv.depth, conv.depth);
+        let src = Window { data: &scratch.v8, step, taps: &[0], channels, count: wide, zero_edges: false };
+        for first in (0..self.blocks()).step_by(conv.group) {
+            let blocks = first..(first + conv.group).min(self.blocks());
+            self.direct([face, y], src, conv.group_weights(blocks.clone()), blocks);
+        }
+    }
+
+    fn direct(&self, [face, y]: [usize; 2], src: Window<'_>, u: &[i8], blocks: Range<usize>) {
+        let conv = self.conv;
+        let sink = self.sink(face, blocks.start);
         let how = Blocks {
             bias: &conv.bias[blocks.clone()],
-            multipliers: &conv.multipliers[blocks.clone()],
+            multipliers: &conv.multipliers[blocks],
             zero_point: conv.y_zp,
         };
-        let sink = self.sink(face, blocks.start);
         // SAFETY: the row lies in the output buffer, whose pixels have room for whole blocks; no other item writes these
         // channels of this row.
-        unsafe {
-            let out = sink.data.add(y * sink.row);
-            let mut u = conv.group_weights(blocks.clone());
-            if conv.method == Method::Direct {
-                u = &u[taps.start * l.pixel * BLOCK * blocks.len()..];
-            }
-            self.chain.kernel.direct(src, u, how, out, sink.pixel);
-        }
+        unsafe { self.chain.kernel.direct(src, u, how, sink.data.add(y * sink.row), sink.pixel) };
     }
 
     fn gather(&self) {

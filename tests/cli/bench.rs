@@ -26,7 +26,12 @@ fn the_json_is_the_promised_one() {
             one["kernel"].is_string() && one["layers"].as_array().is_some_and(|l| l.len() >= 11),
             "{one:#}"
         );
+        let named = |l: &Value| l["op"].is_string() && l["kernel"].is_string();
+        assert!(one["layers"].as_array().unwrap().iter().all(named), "{one:#}");
     }
+    // tract runs the f32 convolutions, not the int8 kernel.
+    assert!(result["f32"]["kernel"].as_str().unwrap().contains("tract"), "{result:#}");
+    assert!(!result["int8"]["kernel"].as_str().unwrap().contains("tract"), "{result:#}");
     for stage in ["decode_ms", "detect_ms", "frame_ms"] {
         assert!(ms(&result[stage], "min") > 0.0, "{result:#}");
     }

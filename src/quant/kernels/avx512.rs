@@ -7,9 +7,7 @@ use std::arch::x86_64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::avx2::Avx2;
-use super::{
-    BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic,
-};
+use super::{BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic};
 
 /// Made only where the CPU has AVX512F, AVX512BW, AVX512-VNNI and AVX2: see [`super::available`].
 #[derive(Debug)]

@@ -5,9 +5,7 @@ use std::arch::x86_64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::avx2::Avx2;
-use super::{
-    BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic,
-};
+use super::{BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic};
 
 /// Made only where the CPU has AVX-VNNI and AVX2: see [`super::available`].
 #[derive(Debug)]

@@ -72,7 +72,9 @@ impl Window<'_> {
         let last = self.taps.iter().max().map_or(0, |tap| tap + self.channels);
         assert!(self.count > 0 && self.data.len() >= (self.count - 1) * self.step + last);
         assert!(!self.zero_edges || self.taps.len().is_multiple_of(3));
-        assert!(self.channels.is_multiple_of(4) && u.len() >= self.taps.len() * self.channels * blocks * BLOCK);
+        assert!(
+            self.channels.is_multiple_of(4) && u.len() >= self.taps.len() * self.channels * blocks * BLOCK
+        );
     }
 }
 
@@ -253,8 +255,10 @@ fn agrees(kernel: &dyn Kernel) -> bool {
         kernel.multiply(&x, w, ROWS, DEPTH, &mut m);
         kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
         kernel.dense(&narrow, &active, &mut sums);
-        let src = Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9, zero_edges: false };
-        let how = Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
+        let src =
+            Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9, zero_edges: false };
+        let how =
+            Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
         let mut out = [0u8; 9 * 4 * BLOCK];
         // SAFETY: the array holds nine pixels of four blocks.
         unsafe { kernel.direct(src, &narrow, how, out.as_mut_ptr(), 4 * BLOCK) };
