@@ -117,6 +117,8 @@ struct Watch {
     last_good: Timestamp,
     /// Frames since then that could not be used.
     bad_in_a_row: u32,
+    /// When time ran out for a frame to come; what came before does not end that fault.
+    gave_up: Timestamp,
     /// Signs of life of the capture thread, as counted last.
     alive: u64,
 }
@@ -197,6 +199,10 @@ impl Show<'_> {
     fn on_answer(&mut self, answer: Answer, watch: &mut Watch) -> Option<Ending> {
         let now = self.now();
         match answer {
+            Answer::Seen(sight) if self.session.is_camera_faulted() && sight.at <= watch.gave_up => {
+                self.session.beat();
+                self.spares.give(sight);
+            }
             Answer::Seen(mut sight) => {
                 (watch.last_good, watch.bad_in_a_row) = (sight.at, 0);
                 self.session.camera_recovered(now);
@@ -227,6 +233,7 @@ impl Show<'_> {
         if !self.session.is_camera_faulted()
             && let Some(why) = watch.complaint(now, arrived, self.options.fault_after)
         {
+            watch.gave_up = now;
             self.session.camera_fault(&why, now);
         }
         if std::mem::replace(&mut watch.alive, alive) != alive && !busy {

@@ -1,4 +1,5 @@
 """What a scenario is given: the board, marks to hold measured times against, and the register of scenarios."""
+import shutil
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -115,6 +116,13 @@ class Bench:
             raise Failed(text)
         self.marks.append(text)
 
+    def keep_logs(self, name: str) -> None:
+        """Log and trace of the scenario's last run, for whoever looks into it later."""
+        for file in ((run.log, run.trace) for run in self._firmware.runs[-1:]) if self._firmware else ():
+            for path in file:
+                if path.exists():
+                    shutil.copy(path, self.artefacts / f"{name}{path.suffix}")
+
     def tidy(self) -> None:
         """One failure must not make the next."""
         if self._firmware:
@@ -136,6 +144,7 @@ class Bench:
             outcome = Outcome(scenario, "FAIL", str(error) if known else traceback.format_exc())
         if outcome.verdict == "FAIL" and self._firmware and self._firmware.runs:
             outcome.reason += f"\nmoodlight's log: …{self._firmware.runs[-1].log_tail(1500)}"
+        self.keep_logs(scenario.name)
         if outcome.verdict == "FAIL" and scenario.group not in ("end", "pi"):
             self.tidy()
         outcome.marks, outcome.seconds = self.marks, time.monotonic() - host

@@ -17,7 +17,10 @@ LINE = {name.lower(): offset for offset, name in enumerate(LINE_NAMES)}
 # The word's and the face's colour on a colour screen, as the product's palette promises.
 COLOUR = {"angry": 0xe8503a, "disgust": 0x5fae4b, "fear": 0xb07af0, "happy": 0xffd23f, "sad": 0x4a86e8, "surprise": 0x5ee0e6, "neutral": 0xe6e9ef}
 HOME = "/run/moodlight"
-MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "blazeface-back.onnx"]
+# What an owner of a very slow board would write: scanning the whole picture takes the emulator a second, so a known face is only followed
+# for a while, and a face counts at its first sighting. How the mood is decided stays as it is.
+FRAME_RATE = "[detector]\nscan_ms = 3000\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n"
+MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-compact-int8.onnx", "blazeface-back.onnx"]
 
 
 class FirmwareError(RuntimeError):
@@ -33,9 +36,12 @@ class Parts:
 
     @classmethod
     def find(cls, root: Path) -> tuple["Parts | None", str]:
-        """The parts, or None and what is missing. $MOODLIGHT_AARCH64 and $MOODLIGHT_HOST name other binaries."""
-        parts = cls(Path(os.environ.get("MOODLIGHT_AARCH64", root / "target/board/aarch64/moodlight")),
-                    Path(os.environ.get("MOODLIGHT_HOST", root / "target/release/moodlight")), root / "models")
+        """The parts, or None and what is missing. $MOODLIGHT_AARCH64 and $MOODLIGHT_HOST name other binaries; on the host the tests' own
+        will do, since it is only asked for scores."""
+        host = next((root / f"target/{kind}/moodlight" for kind in ("release", "debug") if (root / f"target/{kind}/moodlight").exists()),
+                    root / "target/release/moodlight")
+        parts = cls(Path(os.environ.get("MOODLIGHT_AARCH64", root / "target/board/aarch64/moodlight")).absolute(),
+                    Path(os.environ.get("MOODLIGHT_HOST", host)).absolute(), root / "models")
         wanted = [(parts.guest, "board/build aarch64"), (parts.host, "cargo build --release")]
         wanted += [(parts.models / name, "git checkout models") for name in MODEL_FILES]
         for path, remedy in wanted:
@@ -54,8 +60,7 @@ def config(*, spare: str | None = None, swap: tuple[str, str] | None = None, ole
         pins[spare] = "SPARE"
     text = "[pins]\n" + "".join(f'{line} = "{name}"\n' for line, name in pins.items())
     text += f'[source]\nsrc = "{source}"\n'
-    # A face counts at its first sighting. The gate of two sightings keeps out flashes at a camera's rate; an emulated look takes a second.
-    text += "[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n"
+    text += FRAME_RATE
     if oled:
         text += "[oled]\n"
     return text + extra
