@@ -140,7 +140,7 @@ impl Widen {
     }
 }
 
-/// One face's inputs that aren't zero. Lives from run to run.
+/// One face's inputs that aren't zero, filled up to pairs. Lives from run to run.
 #[derive(Debug, Clone, Default)]
 struct Inputs {
     depth: usize,
@@ -157,6 +157,10 @@ impl Inputs {
             self.columns.push(column as u32);
             self.values.push(x);
         }
+        if self.columns.len() % 2 == 1 {
+            self.columns.push(self.columns[self.columns.len() - 1]);
+            self.values.push(0.0);
+        }
     }
 }
 
@@ -171,11 +175,14 @@ fn portable(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     *out = acc;
 }
 
-/// Where the columns begin that follow number `done` at a distance, for fetching.
+/// The two lines of the column that is due [`AHEAD`] columns after number `done`, or lines of the block behind this one.
 #[inline(always)]
-fn ahead<'a>(w: &'a [i16], x: &'a Inputs, done: usize) -> impl Iterator<Item = *const i8> + 'a {
-    let columns = x.columns.get(done + AHEAD..).and_then(|c| c.first_chunk::<2>()).into_iter().flatten();
-    columns.flat_map(|&c| [0, 32].map(|half| w.as_ptr().wrapping_add(c as usize * ROWS + half).cast()))
+fn ahead(w: &[i16], x: &Inputs, done: usize) -> [*const i8; 2] {
+    let at = done + AHEAD;
+    let (place, behind) = if at < x.columns.len() { (at, 0) } else { (at - x.columns.len(), x.depth) };
+    let column = x.columns.get(place).map_or(0, |&c| c as usize);
+    let line = w.as_ptr().wrapping_add((behind + column) * ROWS);
+    [line.cast(), line.wrapping_add(ROWS / 2).cast()]
 }
 
 /// # Safety
@@ -186,17 +193,18 @@ unsafe fn avx512(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     use std::arch::x86_64::*;
     // Even and odd columns apart: a single chain of sums would wait for the adder.
     let mut acc = [[_mm512_setzero_ps(); 4]; 2];
-    for (i, (columns, xs)) in x.columns.chunks(2).zip(x.values.chunks(2)).enumerate() {
-        ahead(w, x, 2 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
-        for ((acc, &column), &x) in acc.iter_mut().zip(columns).zip(xs) {
-            for (j, acc) in acc.iter_mut().enumerate() {
+    let pairs = x.columns.as_chunks::<2>().0.iter().zip(x.values.as_chunks::<2>().0);
+    for (i, (columns, xs)) in pairs.enumerate() {
+        for line in [ahead(w, x, 2 * i), ahead(w, x, 2 * i + 1)].as_flattened() {
+            _mm_prefetch::<_MM_HINT_T0>(*line);
+        }
+        for k in 0..2 {
+            let from = w.as_ptr().wrapping_add(columns[k] as usize * ROWS);
+            let x = _mm512_set1_ps(xs[k]);
+            for j in 0..4 {
                 // SAFETY: the column lies in `w` by this function's contract.
-                let w = unsafe {
-                    _mm512_cvtph_ps(_mm256_loadu_si256(
-                        w.as_ptr().add(column as usize * ROWS + 16 * j).cast(),
-                    ))
-                };
-                *acc = _mm512_fmadd_ps(w, _mm512_set1_ps(x), *acc);
+                let w = unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.add(16 * j).cast())) };
+                acc[k][j] = _mm512_fmadd_ps(w, x, acc[k][j]);
             }
         }
     }
@@ -214,8 +222,8 @@ unsafe fn f16c(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     use std::arch::x86_64::*;
     let mut acc = [_mm256_setzero_ps(); ROWS / 8];
     for (i, (&column, &value)) in x.columns.iter().zip(&x.values).enumerate() {
-        if i % 2 == 0 {
-            ahead(w, x, i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+        for line in ahead(w, x, i) {
+            _mm_prefetch::<_MM_HINT_T0>(line);
         }
         for (j, acc) in acc.iter_mut().enumerate() {
             // SAFETY: the column lies in `w` by this function's contract.
@@ -244,11 +252,9 @@ unsafe fn neon(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
     unsafe {
         let mut acc = [vdupq_n_f32(0.0); ROWS / 4];
         for (i, (&column, &value)) in x.columns.iter().zip(&x.values).enumerate() {
-            if i % 2 == 0 {
-                ahead(w, x, i).for_each(|line| {
-                    asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
-                        options(nostack, preserves_flags, readonly));
-                });
+            for line in ahead(w, x, i) {
+                asm!("prfm pldl1keep, [{line}]", line = in(reg) line,
+                    options(nostack, preserves_flags, readonly));
             }
             for j in 0..ROWS / 8 {
                 let half = vld1q_s16(w.as_ptr().add(column as usize * ROWS + 8 * j));

@@ -121,7 +121,9 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
             if i % 2 == 0 {
-                ahead(w, x, 2 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+                for line in ahead(w, x, 2 * i) {
+                    _mm_prefetch::<_MM_HINT_T0>(line);
+                }
             }
             let [a, b] = pair.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS));
             let x = _mm256_set1_epi32(i32::from(inputs[0]) | i32::from(inputs[1]) << 16);

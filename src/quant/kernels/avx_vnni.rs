@@ -133,7 +133,9 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
     for (i, (four, four_values)) in steps.enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            ahead(w, x, 4 * i).for_each(|line| _mm_prefetch::<_MM_HINT_T0>(line));
+            for line in ahead(w, x, 4 * i) {
+                _mm_prefetch::<_MM_HINT_T0>(line);
+            }
             let x = _mm256_set1_epi32(i32::from_le_bytes(*four_values));
             for half in 0..2 {
                 let [a, b, c, d] = four.map(|column| {

@@ -125,7 +125,9 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
     unsafe {
         let (mut acc, flip) = ([vdupq_n_u32(0); DENSE_ROWS / 4], vdupq_n_u8(0x80));
         for (i, (four, inputs)) in steps.enumerate() {
-            ahead(w, x, 4 * i).for_each(fetch);
+            for line in ahead(w, x, 4 * i) {
+                fetch(line);
+            }
             let inputs = vdupq_n_u32(u32::from_le_bytes(*inputs));
             let columns = four.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS).cast::<u8>());
             for j in 0..4 {

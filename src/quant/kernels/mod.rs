@@ -38,14 +38,17 @@ pub struct Patches<'a> {
 }
 
 /// The lines of the four columns that are due [`AHEAD`] columns after number `done`: in this block, or, where its list
-/// ends, in the block that lies behind it and has the same list.
+/// ends, in the block that lies behind it and has the same list. No iterator: closures over vectors don't inline.
 #[inline(always)]
-fn ahead(w: &[i8], x: &Active, done: usize) -> impl Iterator<Item = *const i8> {
+fn ahead(w: &[i8], x: &Active, done: usize) -> [*const i8; 4] {
     let (columns, at) = (x.columns(), done + AHEAD);
     let (first, behind) = if at < columns.len() { (at, 0) } else { (at - columns.len(), x.depth()) };
-    let four = columns.get(first..).and_then(|rest| rest.first_chunk::<4>()).into_iter().flatten();
     let start = w.as_ptr().wrapping_add(behind * DENSE_ROWS);
-    four.map(move |&column| start.wrapping_add(column as usize * DENSE_ROWS))
+    let Some(&[a, b, c, d]) = columns.get(first..).and_then(|rest| rest.first_chunk()) else {
+        return [start; 4];
+    };
+    let line = |column: u32| start.wrapping_add(column as usize * DENSE_ROWS);
+    [line(a), line(b), line(c), line(d)]
 }
 
 /// A row of output pixels of a direct convolution, and where its inputs lie.

@@ -114,7 +114,9 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
     unsafe {
         let mut acc = [vdupq_n_s32(0); DENSE_ROWS / 4];
         for (i, (four, inputs)) in steps.enumerate() {
-            ahead(w, x, 4 * i).for_each(fetch);
+            for line in ahead(w, x, 4 * i) {
+                fetch(line);
+            }
             let inputs = vld1_s16(inputs.map(i16::from).as_ptr());
             macro_rules! columns {
                 ($($lane:literal)*) => { $(
