@@ -7,8 +7,10 @@ mod stages;
 
 use crate::config::Settings;
 use crate::config::settings::Input;
+use crate::outputs::Indicator;
 use crate::outputs::events::Event;
 use crate::pipeline::Pipeline;
+use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::lockstep::Pace;
 use crate::runtime::trace::Trace;
 use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
@@ -82,10 +84,14 @@ impl Plan {
 /// What could not be opened or loaded at the start. What fails later is an [`Ending::Failed`].
 pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let stop = Stop::on_signals().context("signal handlers could not be installed")?;
+    run_until(plan, &stop)
+}
+
+fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
-    let stages = stages::load(&settings)?;
-    let trace = options
+    let stages = stages::load(&settings);
+    let mut trace = options
         .trace
         .as_ref()
         .map(|path| {
@@ -93,7 +99,16 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
                 .with_context(|| format!("trace {}: cannot be written; choose another place", path.display()))
         })
         .transpose()?;
-    let indicators = devices::indicators(&settings, &options)?;
+    let indicators = devices::indicators(&settings, &options);
+    let stages = match stages {
+        Ok(stages) => stages,
+        Err(e) => {
+            let hold = fault_time(&settings);
+            show_fault("model", &e, indicators.unwrap_or_default(), trace.as_mut(), stop, |t| t >= hold);
+            return Err(e);
+        }
+    };
+    let indicators = indicators?;
     let heartbeat = devices::heartbeat(&settings, &options)?;
     let start = Event::Start {
         source: source_name(&source),
@@ -104,7 +119,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
 
     let played = catch_unwind(AssertUnwindSafe(|| {
         session.start(&start);
-        play(&mut session, &source, &settings, &options, &stop)
+        play(&mut session, &source, &settings, &options, stop)
     }));
     let ending = played.unwrap_or_else(|_| {
         Ending::Failed(anyhow::anyhow!("moodlight panicked; the lights are off; please report this defect"))
@@ -112,6 +127,29 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let now = session.now();
     tell(session.finish(now));
     Ok(ending)
+}
+
+/// How long the fault pattern stands before a run that could not start gives up. A person has to see it on a board; a
+/// simulated one has nobody in front of it.
+fn fault_time(settings: &Settings) -> Duration {
+    match settings.board.hardware {
+        crate::config::Hardware::Real => Duration::from_secs(10),
+        crate::config::Hardware::Simulated => Duration::ZERO,
+    }
+}
+
+/// The fault pattern for a run that could not start; dark again when `is_over`.
+fn show_fault(
+    what: &str,
+    error: &anyhow::Error,
+    mut indicators: Vec<Box<dyn Indicator>>,
+    trace: Option<&mut Trace>,
+    stop: &Stop,
+    is_over: impl FnMut(Duration) -> bool,
+) {
+    let detail = format!("{error:#}");
+    let audience = Audience { indicators: &mut indicators, trace, heartbeat: None };
+    alarm::show(Alarm { what, detail: &detail }, audience, stop, is_over);
 }
 
 /// The clip inside the binary, for `bench`.

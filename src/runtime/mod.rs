@@ -3,8 +3,10 @@
 //! - [`session`]: what happens at an instant (a frame, a deadline, a fault), told the time; no clock inside.
 //! - [`lockstep`]: recordings, one thread, every frame, the recording's own time, at full speed or paced for a person.
 //! - [`live`]: cameras; a capture thread fills the [`slot`] with the newest frame and is reopened when it fails.
+//! - [`alarm`]: the fault pattern while there is no session to show it.
 //! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
 
+pub mod alarm;
 pub mod heartbeat;
 pub mod live;
 pub mod lockstep;
