@@ -2,7 +2,10 @@
 
 mod board;
 mod devices;
+mod doctor;
+mod lights;
 mod mute;
+pub mod service;
 mod stages;
 
 use crate::config::Settings;
@@ -15,6 +18,9 @@ use crate::runtime::lockstep::Pace;
 use crate::runtime::trace::Trace;
 use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
 use crate::source::{FrameSource, SourceError, SourceSpec};
+pub use doctor::facts as doctor_facts;
+pub use lights::test as leds_test;
+
 use anyhow::Context;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +48,8 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     pub trace_frames: bool,
     pub snapshot: Option<PathBuf>,
+    /// Nobody watches: installed models that turn out bad are given up.
+    pub service: bool,
 }
 
 /// Settings and flags, checked as far as that is possible without opening anything.
@@ -90,7 +98,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
 fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
-    let stages = stages::load(&settings);
+    let stages = if options.service { service::load_or_roll_back(&settings) } else { stages::load(&settings) };
     let mut trace = options
         .trace
         .as_ref()
@@ -109,7 +117,7 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
         }
     };
     let indicators = indicators?;
-    let heartbeat = devices::heartbeat(&settings, &options)?;
+    let heartbeat = devices::heartbeat(&settings, &options, stop)?;
     let start = Event::Start {
         source: source_name(&source),
         precision: stages.precision_name,
@@ -176,7 +184,9 @@ fn play(
     };
     match devices::source(origin, settings, options) {
         Err(e) => Ending::Failed(e.into()),
-        Ok(devices::Opened::Live(opener)) => live::run(session, opener, live_options, stop),
+        Ok(devices::Opened::Live(opener)) => {
+            live::run_cooled(session, opener, live_options, stop, devices::thermometer(settings))
+        }
         Ok(devices::Opened::Recorded(mut recording)) => {
             let paced = options.realtime.unwrap_or_else(|| std::io::stdout().is_terminal());
             let pace = if paced { Pace::Realtime } else { Pace::Flat };

@@ -2,12 +2,14 @@
 
 use super::{Origin, RunOptions, board};
 use crate::config::{Hardware, Settings};
+use crate::hal::thermal::Zone;
 use crate::hal::v4l2::{Seeker, Wanted, Wish};
 use crate::outputs::Indicator;
 use crate::outputs::display::Privacy;
 use crate::outputs::leds::{LedLine, Leds};
-use crate::runtime::SourceOpener;
+use crate::runtime::{SourceOpener, Stop};
 use crate::runtime::heartbeat::Heartbeat;
+use crate::runtime::live::Thermometer;
 use crate::sim;
 use crate::sim::intake::{InMemory, Intake};
 use crate::sim::mjpeg::Mjpeg;
@@ -16,6 +18,7 @@ use crate::sim::snapshot::Snapshots;
 use crate::sim::terminal::{Terminal, TerminalStyle, WindowSize};
 use crate::source::{FrameRate, FrameSource, SourceError, SourceSpec};
 use std::io::Cursor;
+use std::path::Path;
 
 /// The clip that `moodlight run` plays without a config; see board/demo/ for how it was made and from what.
 const DEMO: &[u8] = include_bytes!("../../board/demo.mjpeg");
@@ -88,7 +91,24 @@ pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<V
     Ok(all)
 }
 
+/// A real board's temperature; `None` where the kernel shows none.
+pub fn thermometer(settings: &Settings) -> Option<Thermometer> {
+    if settings.board.hardware == Hardware::Simulated {
+        return None;
+    }
+    let zone = Zone::find(Path::new("/sys"), settings.board.thermal.zone.as_deref())?;
+    let throttles_at = zone.throttles_at().unwrap_or(USUAL_LIMIT);
+    Some(Thermometer { throttles_at, read: Box::new(move || zone.celsius()) })
+}
+
+/// Where the kernel doesn't say: Raspberry Pi firmware begins to slow down at 80 °C.
+const USUAL_LIMIT: f32 = 80.0;
+
 /// The service manager and the hardware watchdog, where there are any.
-pub fn heartbeat(settings: &Settings, options: &RunOptions) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
-    board::heartbeat(settings, options.best_effort)
+pub fn heartbeat(
+    settings: &Settings,
+    options: &RunOptions,
+    stop: &Stop,
+) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+    board::heartbeat(settings, options.best_effort, stop)
 }

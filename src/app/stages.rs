@@ -53,5 +53,15 @@ fn proven(found: &Found, threads: usize) -> anyhow::Result<Vgg> {
     Ok(classifier)
 }
 
+/// Loads the classifier and says on how many patches it was right; `None` where nobody wrote down what it must give.
+pub fn self_test(settings: &Settings) -> anyhow::Result<Option<usize>> {
+    let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
+    let mut classifier = Vgg::open(&found, &Options { threads: settings.threads, ..Options::default() })?;
+    Ok(match selftest::run(&mut classifier, &found)? {
+        Outcome::Passed { patches } => Some(patches),
+        Outcome::NoGoldens => None,
+    })
+}
+
 /// More faces than this in one frame are a crowd; the smallest of them don't change what a light says.
 const MAX_FACES: usize = 8;

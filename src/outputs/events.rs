@@ -13,6 +13,8 @@ pub enum Event {
     Frame { sequence: u64, faces: usize },
     Fault { what: String, detail: String },
     Recovered { what: String },
+    /// Fewer frames a second while the board is hot; `null`: all of them again.
+    Heat { celsius: f32, frames_per_second: Option<u32> },
     End { frames: u64, faces: u64, dropped: u64, faults: u64 },
 }
 
@@ -26,6 +28,7 @@ impl Event {
             Event::Frame { .. } => "frame",
             Event::Fault { .. } => "fault",
             Event::Recovered { .. } => "recovered",
+            Event::Heat { .. } => "heat",
             Event::End { .. } => "end",
         }
     }
@@ -71,6 +74,10 @@ impl Serialize for TraceLine<'_> {
                 map.serialize_entry("detail", detail)?;
             }
             Event::Recovered { what } => map.serialize_entry("what", what)?,
+            Event::Heat { celsius, frames_per_second } => {
+                map.serialize_entry("celsius", celsius)?;
+                map.serialize_entry("frames_per_second", frames_per_second)?;
+            }
             Event::End { frames, faces, dropped, faults } => {
                 map.serialize_entry("frames", frames)?;
                 map.serialize_entry("faces", faces)?;

@@ -4,6 +4,7 @@
 //! it closes everything and opens anew, with growing pauses ([`Backoff`]). The caller's thread takes the newest frame
 //! from the [`Slot`], and notices by *time* when none comes.
 
+use super::governor::Governor;
 use super::session::FrameOutcome;
 use super::slot::{CameraState, Slot, Taken};
 use super::{Ending, Session, SourceOpener, Stop};
@@ -64,6 +65,16 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the capture thread may take to let go of the device at the end. A driver that hangs is left behind.
 const LET_GO: Duration = Duration::from_millis(500);
 
+/// How hot the board is, and where its kernel slows it down; degrees Celsius.
+pub struct Thermometer {
+    /// `None` while the sensor doesn't answer.
+    pub read: Box<dyn FnMut() -> Option<f32>>,
+    pub throttles_at: f32,
+}
+
+/// How often the temperature is read.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Runs until the duration is over, a signal comes, or the source ends for good.
 pub fn run(
     session: &mut Session,
@@ -71,6 +82,18 @@ pub fn run(
     options: LiveOptions,
     stop: &Stop,
 ) -> Ending {
+    run_cooled(session, opener, options, stop, None)
+}
+
+/// As [`run`], with fewer frames a second while the board is hot.
+pub fn run_cooled(
+    session: &mut Session,
+    opener: Box<dyn SourceOpener>,
+    options: LiveOptions,
+    stop: &Stop,
+    thermometer: Option<Thermometer>,
+) -> Ending {
+    let mut cooling = thermometer.map(Cooling::new);
     let slot = Arc::new(Slot::default());
     let quit = Arc::new(AtomicBool::new(false));
     let started = Instant::now();
@@ -84,7 +107,7 @@ pub fn run(
             );
         }
     };
-    let ending = show_frames(session, &slot, started, options, stop);
+    let ending = show_frames(session, &slot, started, options, stop, cooling.as_mut());
     quit.store(true, Ordering::Relaxed);
     let deadline = Instant::now() + LET_GO;
     while !thread.is_finished() && Instant::now() < deadline {
@@ -102,6 +125,7 @@ fn show_frames(
     started: Instant,
     options: LiveOptions,
     stop: &Stop,
+    mut cooling: Option<&mut Cooling>,
 ) -> Ending {
     let clock = || Timestamp::from_duration(started.elapsed());
     let mut frame = Frame::default();
@@ -119,10 +143,20 @@ fn show_frames(
             };
         }
         let wait = session.next_change().map_or(TICK, |due| due.since(now).min(TICK));
+        let pause = cooling.as_mut().map_or(Duration::ZERO, |c| c.pause(session, now));
+        if !pause.is_zero() {
+            // The newest frame of the pause is taken after it; the others count as dropped.
+            std::thread::sleep(pause.min(wait));
+            session.advance(clock());
+            continue;
+        }
         match slot.take(&mut frame, &mut seen, wait) {
             Taken::Frame => {
                 let at = frame.timestamp.max(session.now());
                 session.camera_recovered(at);
+                if let Some(c) = &mut cooling {
+                    c.last_frame = at;
+                }
                 match session.on_frame(&frame, at) {
                     Ok(FrameOutcome::Used) => last_good = clock(),
                     Ok(FrameOutcome::Damaged) => {}
@@ -144,6 +178,33 @@ fn show_frames(
         if std::mem::replace(&mut life, signs) != signs {
             session.beat();
         }
+    }
+}
+
+/// The governor with its sensor and its pace.
+struct Cooling {
+    thermometer: Thermometer,
+    governor: Governor,
+    next_look: Timestamp,
+    last_frame: Timestamp,
+}
+
+impl Cooling {
+    fn new(thermometer: Thermometer) -> Self {
+        let governor = Governor::new(thermometer.throttles_at);
+        Self { thermometer, governor, next_look: Timestamp::ZERO, last_frame: Timestamp::ZERO }
+    }
+
+    /// How long no frame may be taken from `now` on.
+    fn pause(&mut self, session: &mut Session, now: Timestamp) -> Duration {
+        if now >= self.next_look {
+            self.next_look = now + LOOK;
+            let reading = (self.thermometer.read)();
+            if let Some((celsius, step)) = reading.and_then(|c| Some((c, self.governor.observe(c, now)?))) {
+                session.heat(celsius, step.frames_per_second(), now);
+            }
+        }
+        (self.last_frame + self.governor.step().interval()).since(now)
     }
 }
 

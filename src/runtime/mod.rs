@@ -4,16 +4,23 @@
 //! - [`lockstep`]: recordings, one thread, every frame, the recording's own time, at full speed or paced for a person.
 //! - [`live`]: cameras; a capture thread fills the [`slot`] with the newest frame and is reopened when it fails.
 //! - [`alarm`]: the fault pattern while there is no session to show it.
+//! - [`caretaker`]: a changed config, a minute that has passed.
+//! - [`governor`]: fewer frames a second while the board is hot.
+//! - [`measure`]: a source's real rate. [`walk`]: the lights one after the other.
 //! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
 
 pub mod alarm;
+pub mod caretaker;
+pub mod governor;
 pub mod heartbeat;
 pub mod live;
 pub mod lockstep;
+pub mod measure;
 pub mod session;
 pub mod slot;
 pub mod stop;
 pub mod trace;
+pub mod walk;
 
 pub use session::{Counters, Session};
 pub use stop::Stop;

@@ -1,7 +1,8 @@
 //! One change of the store at a time: what a power cut can fall between.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A change that is atomic, or touches only what nothing points to yet. Done twice it does no harm.
@@ -48,23 +49,26 @@ impl Disk for KernelDisk {
     fn carry_out(&mut self, step: &Step) -> io::Result<()> {
         match step {
             Step::Clear(path) => or_absent(fs::remove_dir_all(path)),
-            Step::MakeFolder(path) => fs::create_dir_all(path),
-            Step::Copy { from, to } => {
-                let mut out = File::create(to)?;
-                io::copy(&mut File::open(from)?, &mut out)?;
-                out.sync_all()
+            Step::MakeFolder(path) => {
+                fs::create_dir_all(path)?;
+                fs::set_permissions(path, Permissions::from_mode(0o755))
             }
-            Step::Write { to, bytes } => {
-                let mut out = File::create(to)?;
-                out.write_all(bytes)?;
-                out.sync_all()
-            }
+            Step::Copy { from, to } => written(to, |out| io::copy(&mut File::open(from)?, out).map(|_| ())),
+            Step::Write { to, bytes } => written(to, |out| out.write_all(bytes)),
             Step::Link { at, to } => std::os::unix::fs::symlink(to, at),
             Step::Rename { from, to } => fs::rename(from, to),
             Step::Remove(path) => or_absent(fs::remove_file(path)),
             Step::Sync(folder) => File::open(folder)?.sync_all(),
         }
     }
+}
+
+/// A file that the service's user can read whatever root's umask is, and on the disk.
+fn written(to: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut out = File::create(to)?;
+    out.set_permissions(Permissions::from_mode(0o644))?;
+    fill(&mut out)?;
+    out.sync_all()
 }
 
 fn or_absent(done: io::Result<()>) -> io::Result<()> {

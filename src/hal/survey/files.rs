@@ -12,7 +12,7 @@ pub fn kernel(root: &Path) -> Kernel {
     Kernel { release: release.trim().to_owned(), machine: std::env::consts::ARCH.into() }
 }
 
-/// "Raspberry Pi 4 Model B Rev 1.4"; `None` without a device tree. `root` is /proc/device-tree.
+/// "Raspberry Pi 4 Model B Rev 1.4"; `None` without a device tree. `root` is /sys/firmware/devicetree/base.
 pub fn device_tree_model(root: &Path) -> Option<String> {
     let text = fs::read(root.join("model")).ok()?;
     let name = String::from_utf8_lossy(&text).trim_end_matches('\0').trim().to_owned();
