@@ -98,7 +98,8 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
 fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
-    let stages = if options.service { service::load_or_roll_back(&settings) } else { stages::load(&settings) };
+    let stages =
+        if options.service { service::load_or_roll_back(&settings) } else { stages::load(&settings) };
     let mut trace = options
         .trace
         .as_ref()

@@ -63,7 +63,13 @@ fn wire(line: &str, state: WireState) -> Wire {
 }
 
 fn disk(is_written: bool, read_only: bool, free_bytes: u64) -> Disk {
-    Disk { purpose: "moodlight's own data", path: "/var/lib/moodlight".into(), read_only, is_written, free_bytes }
+    Disk {
+        purpose: "moodlight's own data",
+        path: "/var/lib/moodlight".into(),
+        read_only,
+        is_written,
+        free_bytes,
+    }
 }
 
 fn runs(says: &str) -> Service {
@@ -176,7 +182,12 @@ fn judges_frame_rate(#[case] camera: Camera, #[case] status: Status, #[case] wor
 #[case::none_wired(vec![], None, Status::Warn, &["[pins]"])]
 #[case::no_rights(vec![], Some("/dev/gpiochip0: no permission"), Status::Fail, &["usermod -aG gpio"])]
 #[case::no_chip(vec![], Some("gpio: the kernel shows no GPIO chip"), Status::Fail, &["profile"])]
-fn judges_pins(#[case] wires: Vec<Wire>, #[case] error: Option<&str>, #[case] status: Status, #[case] words: &[&str]) {
+fn judges_pins(
+    #[case] wires: Vec<Wire>,
+    #[case] error: Option<&str>,
+    #[case] status: Status,
+    #[case] words: &[&str],
+) {
     let pins = Pins { chip: "pinctrl-bcm2711".into(), error: error.map(String::from), wires };
     check(|f| f.pins = Some(pins), "pins", status, words);
 }
@@ -231,7 +242,11 @@ fn judges_models(
 #[rstest]
 #[case::wrong(Err("self-test failed: on happy".into()), Status::Fail, &["on happy", "memory"])]
 #[case::own_model(Ok(None), Status::Warn, &["selftest.py"])]
-fn judges_self_test(#[case] result: Result<Option<usize>, String>, #[case] status: Status, #[case] words: &[&str]) {
+fn judges_self_test(
+    #[case] result: Result<Option<usize>, String>,
+    #[case] status: Status,
+    #[case] words: &[&str],
+) {
     check(|f| f.models.self_test = result, "self_test", status, words);
 }
 
@@ -257,7 +272,11 @@ fn judges_disks(#[case] disk: Disk, #[case] status: Status, #[case] words: &[&st
 #[case::hot(Some((84.5, Some(80.0))), Status::Fail, &["too hot", "air"])]
 #[case::no_trip_point(Some((81.0, None)), Status::Fail, &["usually slow down at 80"])]
 #[case::no_sensor(None, Status::Skip, &["no thermal zone"])]
-fn judges_temperature(#[case] heat: Option<(f32, Option<f32>)>, #[case] status: Status, #[case] words: &[&str]) {
+fn judges_temperature(
+    #[case] heat: Option<(f32, Option<f32>)>,
+    #[case] status: Status,
+    #[case] words: &[&str],
+) {
     let heat = heat.map(|(celsius, throttles_at)| Heat { zone: "cpu-thermal".into(), celsius, throttles_at });
     check(|f| f.heat = heat, "temperature", status, words);
 }

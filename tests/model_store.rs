@@ -132,7 +132,10 @@ fn after_a_cut_at_any_step_of_any_installation_one_of_the_two_loads() {
             let result = bench.install("two", &mut PowerCut { steps_left: cut, torn: false });
             let used = bench.used();
             assert!(used.as_deref() == before || used.as_deref() == Some("two"), "cut at {cut}: {used:?}");
-            assert!(used.as_deref() != Some("two") || bench.store.trial().is_some(), "cut at {cut}: no trial");
+            assert!(
+                used.as_deref() != Some("two") || bench.store.trial().is_some(),
+                "cut at {cut}: no trial"
+            );
             assert!(result.is_err() || used.as_deref() == Some("two"), "cut at {cut}: {result:?}");
             seen.insert(used);
             // The next start works, and the next installation goes through, whatever was left behind.
@@ -263,7 +266,10 @@ fn a_link_that_leads_astray_is_given_up(#[case] to: &str) {
 
 #[rstest]
 #[case::nothing("", "manifest.toml")]
-#[case::no_entry("[[model]]\nname=\"x\"\nfile=\"x.onnx\"\nsha256=\"0000000000000000000000000000000000000000000000000000000000000000\"\nbytes=1\nrole=\"detector\"\nprecision=\"f32\"\ninput={name=\"x\",shape=[1],dtype=\"f32\"}\n", "it lists x.onnx")]
+#[case::no_entry(
+    "[[model]]\nname=\"x\"\nfile=\"x.onnx\"\nsha256=\"0000000000000000000000000000000000000000000000000000000000000000\"\nbytes=1\nrole=\"detector\"\nprecision=\"f32\"\ninput={name=\"x\",shape=[1],dtype=\"f32\"}\n",
+    "it lists x.onnx"
+)]
 fn a_file_without_its_manifest_is_refused(#[case] manifest: &str, #[case] word: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("m.onnx");

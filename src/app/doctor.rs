@@ -11,7 +11,8 @@ use crate::classifier::manifest::{MANIFEST_FILE, Manifest};
 use crate::classifier::store::{Store, state_folder};
 use crate::config::{BoardProfile, ConfigError, Hardware, Settings};
 use crate::doctor::facts::{
-    Board, Camera, ConfigFile, Facts, I2c, Models, Pins, Screen, StoreNews, Stream, VideoNode, Wire, WireState,
+    Board, Camera, ConfigFile, Facts, I2c, Models, Pins, Screen, StoreNews, Stream, VideoNode, Wire,
+    WireState,
 };
 use crate::hal::gpio::{self, Gpio, LineAt};
 use crate::hal::survey;
@@ -114,8 +115,8 @@ fn watch(source: &mut dyn crate::source::FrameSource) -> Result<Stream, String> 
 
 /// "… MJPG 30.0000 fps (HD Webcam)" → 30
 fn promised(name: &str) -> Option<f32> {
-    let before = name.split(" fps").next().filter(|b| b.len() < name.len())?;
-    before.rsplit(' ').next()?.parse().ok()
+    let stream = name.split(" (").next()?; // the camera's own name follows
+    stream.strip_suffix(" fps")?.rsplit(' ').next()?.parse().ok()
 }
 
 fn pins(settings: &Settings) -> Pins {
@@ -129,10 +130,11 @@ fn pins(settings: &Settings) -> Pins {
         Err(_) if gpio.is_ours(at) => WireState::HeldByMoodlight,
         Err(e) => WireState::Refused(e.to_string()),
     };
-    let wires = settings
-        .wires
-        .iter()
-        .map(|w| Wire { line: w.line.into(), pin: w.pin.to_string(), state: state(&line_at(&w.pin)) });
+    let wires = settings.wires.iter().map(|w| Wire {
+        line: w.line.into(),
+        pin: w.pin.to_string(),
+        state: state(&line_at(&w.pin)),
+    });
     Pins { wires: wires.collect(), error: None, chip }
 }
 
@@ -155,7 +157,8 @@ fn devices_needed(settings: &Settings, nodes: &[VideoNode]) -> Vec<PathBuf> {
     if settings.board.hardware == Hardware::Simulated {
         return Vec::new();
     }
-    let mut needed: Vec<PathBuf> = nodes.iter().filter(|n| n.gives_pictures).map(|n| n.path.clone()).collect();
+    let mut needed: Vec<PathBuf> =
+        nodes.iter().filter(|n| n.gives_pictures).map(|n| n.path.clone()).collect();
     needed.extend(gpio::chip_paths());
     needed.extend(settings.oled.as_ref().and_then(|o| o.bus.clone()));
     needed.extend((0..4).map(|n| PathBuf::from(format!("/dev/dri/card{n}"))));
@@ -185,7 +188,12 @@ fn models(settings: &Settings) -> Models {
         (None, Some(why)) => StoreNews::RolledBack(why),
         (None, None) => StoreNews::None,
     };
-    Models { folder, files, self_test: stages::self_test(settings).map_err(|e| format!("{e:#}")), store: news }
+    Models {
+        folder,
+        files,
+        self_test: stages::self_test(settings).map_err(|e| format!("{e:#}")),
+        store: news,
+    }
 }
 
 #[cfg(test)]

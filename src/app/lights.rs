@@ -39,14 +39,13 @@ pub fn test(
 }
 
 fn lights(settings: &Settings) -> anyhow::Result<(Leds, Vec<LedLine>)> {
-    let lines: Vec<LedLine> = LedLine::ALL
-        .into_iter()
-        .filter(|l| settings.wires.iter().any(|w| w.line == l.name()))
-        .collect();
+    let lines: Vec<LedLine> =
+        LedLine::ALL.into_iter().filter(|l| settings.wires.iter().any(|w| w.line == l.name())).collect();
     match settings.board.hardware {
         Hardware::Real => {
             let leds = board::leds(settings, false)?;
-            let leds = leds.ok_or_else(|| anyhow::anyhow!("no LED has a pin; name them in the config's [pins]"))?;
+            let leds =
+                leds.ok_or_else(|| anyhow::anyhow!("no LED has a pin; name them in the config's [pins]"))?;
             Ok((leds, lines))
         }
         Hardware::Simulated => {

@@ -159,7 +159,8 @@ pub fn remembered_board(state: &Path, device_tree: &[u8]) -> Option<String> {
     let (file, machine) = (state.join("board"), machine(device_tree));
     let found = crate::config::BoardProfile::recognise(device_tree)?;
     let beside = state.join("board.new");
-    let saved = std::fs::write(&beside, format!("{found} {machine}\n")).and_then(|()| std::fs::rename(&beside, &file));
+    let saved = std::fs::write(&beside, format!("{found} {machine}\n"))
+        .and_then(|()| std::fs::rename(&beside, &file));
     match saved {
         Ok(()) => log::info!("this is board {found}; remembered in {}", file.display()),
         Err(e) => log::warn!("{}: {e}; the board is recognised at each start", file.display()),

@@ -44,7 +44,9 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
 fn proven(found: &Found, threads: usize) -> anyhow::Result<Vgg> {
     let mut classifier = Vgg::open(found, &Options { threads, ..Options::default() })?;
     match selftest::run(&mut classifier, found)? {
-        Outcome::Passed { patches } => log::debug!("{}: self-test passed on {patches} patches", found.entry.name),
+        Outcome::Passed { patches } => {
+            log::debug!("{}: self-test passed on {patches} patches", found.entry.name)
+        }
         Outcome::NoGoldens => log::warn!(
             "{}: used without a self-test; models/selftest.py writes what it must give",
             found.path.display()

@@ -54,8 +54,7 @@ pub fn run(classifier: &mut dyn Classifier, found: &Found) -> Result<Outcome, Cl
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::NoGoldens),
         text => text.map_err(|e| goldens_error(&path, &e.to_string()))?,
     };
-    let goldens: Goldens =
-        serde_json::from_str(&text).map_err(|e| goldens_error(&path, &e.to_string()))?;
+    let goldens: Goldens = serde_json::from_str(&text).map_err(|e| goldens_error(&path, &e.to_string()))?;
     if !goldens.model_sha256.eq_ignore_ascii_case(&found.entry.sha256) {
         let reason = format!(
             "these values are of another model (sha256 {}), {} has {}; write them anew with models/selftest.py",

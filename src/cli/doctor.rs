@@ -29,7 +29,8 @@ fn examine(args: &DoctorArgs) -> Result<Vec<Check>, Failure> {
         ..Overrides::default()
     };
     let tree = super::run::device_tree();
-    let resolved = Config::find(args.config.as_deref()).and_then(|loaded| Settings::resolve(loaded, &flags, &tree));
+    let resolved =
+        Config::find(args.config.as_deref()).and_then(|loaded| Settings::resolve(loaded, &flags, &tree));
     let (settings, broken) = match resolved {
         Ok(settings) => (settings, None),
         Err(e) => {

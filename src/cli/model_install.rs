@@ -27,8 +27,7 @@ pub fn run(args: &InstallArgs) -> CommandResult {
     std::fs::create_dir_all(store.root())
         .with_context(|| format!("{}: cannot be made; run it as root (sudo)", store.root().display()))?;
     let mut prove = |found: &Found| prove(found, args.without_self_test);
-    let version =
-        install(&store, &candidates, &mut KernelDisk, &mut prove).map_err(anyhow::Error::from)?;
+    let version = install(&store, &candidates, &mut KernelDisk, &mut prove).map_err(anyhow::Error::from)?;
     let installed = Installed {
         folder: store.root().join(&version).display().to_string(),
         models: candidates.iter().map(|c| c.found.entry.name.clone()).collect(),
@@ -76,13 +75,16 @@ fn prove(found: &Found, without_self_test: bool) -> Result<(), String> {
             BlazeFace::load(&found.path, &DetectorSettings::default()).map(|_| ()).map_err(|e| e.to_string())
         }
         Role::Classifier => {
-            let mut vgg = Vgg::open(found, &Options { threads: 0, kernel: None }).map_err(|e| e.to_string())?;
+            let mut vgg =
+                Vgg::open(found, &Options { threads: 0, kernel: None }).map_err(|e| e.to_string())?;
             match selftest::run(&mut vgg, found).map_err(|e| e.to_string())? {
                 Outcome::Passed { .. } => Ok(()),
                 Outcome::NoGoldens if without_self_test => Ok(()),
-                Outcome::NoGoldens => Err("it has no .selftest.json beside it, so nobody can say that it works here; \
+                Outcome::NoGoldens => {
+                    Err("it has no .selftest.json beside it, so nobody can say that it works here; \
                                            write one (models/selftest.py), or add --without-self-test"
-                    .into()),
+                        .into())
+                }
             }
         }
     }

@@ -9,7 +9,8 @@ use crate::runtime::Ending;
 use std::path::PathBuf;
 
 pub fn run(args: RunArgs) -> CommandResult {
-    let ending = if args.service { run_service(&args)? } else { app::run(plan(&args).map_err(Failure::Usage)?)? };
+    let ending =
+        if args.service { run_service(&args)? } else { app::run(plan(&args).map_err(Failure::Usage)?)? };
     match ending {
         Ending::Done => Ok(Exit::Done),
         Ending::Signal(signal) => Ok(Exit::Signal(signal)),
@@ -46,7 +47,10 @@ fn run_service(args: &RunArgs) -> anyhow::Result<Ending> {
 
 /// The config file that is, or would be, read.
 fn watched(args: &RunArgs) -> PathBuf {
-    args.config.clone().or_else(Config::named_by_environment).unwrap_or_else(|| crate::config::SYSTEM_CONFIG.into())
+    args.config
+        .clone()
+        .or_else(Config::named_by_environment)
+        .unwrap_or_else(|| crate::config::SYSTEM_CONFIG.into())
 }
 
 fn overrides(args: &RunArgs) -> Overrides {

@@ -11,7 +11,9 @@ const PROMISE_KEPT: f32 = 0.7;
 pub fn camera(camera: &Camera) -> Check {
     match camera {
         Camera::Recording(source) => Check::skip("camera", format!("the source is no camera: {source}")),
-        Camera::HeldByService { source } => Check::ok("camera", format!("{source}: the running service has it")),
+        Camera::HeldByService { source } => {
+            Check::ok("camera", format!("{source}: the running service has it"))
+        }
         Camera::Works(Stream { name, frames: 0, seconds, .. }) => Check::fail(
             "camera",
             format!("{name}: opened, but no usable frame in {seconds:.1} s"),
@@ -19,10 +21,15 @@ pub fn camera(camera: &Camera) -> Check {
         ),
         Camera::Works(stream) => Check::ok("camera", stream.name.clone()),
         Camera::Fails { source, reason, holders } => {
-            let found = if reason.contains(source.as_str()) { reason.clone() } else { format!("{source}: {reason}") };
+            let found =
+                if reason.contains(source.as_str()) { reason.clone() } else { format!("{source}: {reason}") };
             match holders.as_slice() {
                 [] => Check::fail("camera", found, camera_advice(reason)).fix_for(reason),
-                list => Check::fail("camera", found, format!("end {}; only one program can have the camera", list.join(" and "))),
+                list => Check::fail(
+                    "camera",
+                    found,
+                    format!("end {}; only one program can have the camera", list.join(" and ")),
+                ),
             }
         }
     }
@@ -76,14 +83,20 @@ pub fn nodes(nodes: &[VideoNode], camera: &Camera) -> Check {
 }
 
 pub fn frame_rate(camera: &Camera) -> Check {
-    let Camera::Works(stream) = camera else { return Check::skip("frame_rate", "not measured: no camera is open here") };
+    let Camera::Works(stream) = camera else {
+        return Check::skip("frame_rate", "not measured: no camera is open here");
+    };
     let fps = stream.frames as f32 / stream.seconds.max(0.001);
     let promised = stream.promised.map_or_else(String::new, |p| format!(", {p:.0} promised"));
     let damaged = if stream.damaged > 0 { format!(", {} damaged", stream.damaged) } else { String::new() };
     let found = format!("{fps:.1} frames a second{promised}{damaged}");
     let total = stream.frames + stream.damaged;
     if stream.damaged * 20 > total {
-        return Check::warn("frame_rate", found, "many frames come damaged: use a shorter cable, or a port without a hub");
+        return Check::warn(
+            "frame_rate",
+            found,
+            "many frames come damaged: use a shorter cable, or a port without a hub",
+        );
     }
     if fps < ENOUGH_FPS {
         return Check::warn(
@@ -105,8 +118,16 @@ pub fn frame_rate(camera: &Camera) -> Check {
 pub fn pins(pins: Option<&Pins>) -> Check {
     let Some(pins) = pins else { return Check::skip("pins", "a simulated board has none") };
     if let Some(error) = &pins.error {
-        let check = Check::fail("pins", error.clone(), "is the profile the one for this board, and may this user open /dev/gpiochip*?");
-        return if error.contains("no permission") { check.fix("sudo usermod -aG gpio $USER") } else { check };
+        let check = Check::fail(
+            "pins",
+            error.clone(),
+            "is the profile the one for this board, and may this user open /dev/gpiochip*?",
+        );
+        return if error.contains("no permission") {
+            check.fix("sudo usermod -aG gpio $USER")
+        } else {
+            check
+        };
     }
     if pins.wires.is_empty() {
         return Check::warn("pins", "no LED has a pin", "name the pins of the LEDs in the config's [pins]");
@@ -134,12 +155,18 @@ pub fn pins(pins: Option<&Pins>) -> Check {
 }
 
 pub fn i2c(i2c: Option<&I2c>) -> Check {
-    let Some(I2c { bus, found, panel }) = i2c else { return Check::skip("i2c", "the board's profile names no bus") };
+    let Some(I2c { bus, found, panel }) = i2c else {
+        return Check::skip("i2c", "the board's profile names no bus");
+    };
     let bus = bus.display();
     match (found, panel) {
         (Err(why), None) => Check::skip("i2c", format!("{bus}: {why}; no panel is configured")),
         (Err(why), Some(_)) => {
-            let check = Check::fail("i2c", format!("{bus}: {why}"), "switch the bus on and let this user into the group i2c");
+            let check = Check::fail(
+                "i2c",
+                format!("{bus}: {why}"),
+                "switch the bus on and let this user into the group i2c",
+            );
             check.fix("sudo raspi-config nonint do_i2c 0").fix("sudo usermod -aG i2c $USER")
         }
         (Ok(list), Some(address)) if !list.iter().any(|(a, _)| a == address) => Check::fail(
@@ -147,7 +174,9 @@ pub fn i2c(i2c: Option<&I2c>) -> Check {
             format!("{bus}: no panel answers at {address:#04x}; {}", listed(list)),
             "check the panel's four wires (VCC, GND, SCL, SDA), and its address: most have 0x3c, some 0x3d ([oled] address)",
         ),
-        (Ok(list), Some(address)) => Check::ok("i2c", format!("{bus}: the panel answers at {address:#04x}; {}", listed(list))),
+        (Ok(list), Some(address)) => {
+            Check::ok("i2c", format!("{bus}: the panel answers at {address:#04x}; {}", listed(list)))
+        }
         (Ok(list), None) => Check::ok("i2c", format!("{bus}: {}; no panel is configured", listed(list))),
     }
 }
@@ -164,7 +193,8 @@ fn listed(found: &[(u8, Option<String>)]) -> String {
 }
 
 pub fn screen(screen: &Screen, is_real: bool) -> Check {
-    let told: Vec<String> = screen.connectors.iter().map(|(name, status)| format!("{name} {status}")).collect();
+    let told: Vec<String> =
+        screen.connectors.iter().map(|(name, status)| format!("{name} {status}")).collect();
     let connected = screen.connectors.iter().any(|(_, status)| status == "connected");
     let found = match (told.is_empty(), screen.has_card) {
         (false, _) => told.join(", "),

@@ -64,9 +64,7 @@ pub enum Camera {
     /// Opened and watched for a moment.
     Works(Stream),
     /// The running service has it.
-    HeldByService {
-        source: String,
-    },
+    HeldByService { source: String },
     Fails {
         source: String,
         reason: String,

@@ -6,8 +6,8 @@
 //! Nothing is opened or asked here, so that every judgement can be held by a table of tests. Who gathers the facts:
 //! `hal::survey` for the kernel and its devices, `app::doctor` for the rest.
 
-pub mod facts;
 mod devices;
+pub mod facts;
 mod judge;
 mod system;
 

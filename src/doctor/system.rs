@@ -22,7 +22,11 @@ pub fn kernel(kernel: &Kernel) -> Check {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version < OLDEST_KERNEL {
         let (major, minor) = OLDEST_KERNEL;
-        return Check::fail("kernel", found, format!("too old for its GPIO interface: {major}.{minor} or newer is needed"));
+        return Check::fail(
+            "kernel",
+            found,
+            format!("too old for its GPIO interface: {major}.{minor} or newer is needed"),
+        );
     }
     Check::ok("kernel", found)
 }
@@ -53,7 +57,8 @@ pub fn config(config: &ConfigFile) -> Check {
         ConfigFile::Read(file) => Check::ok("config", file.display().to_string()),
         ConfigFile::Broken(why) => {
             let file = why.split(':').next().unwrap_or_default();
-            Check::fail("config", why.clone(), "mend the line; the service reads the file again by itself").fix(format!("sudoedit {file}"))
+            Check::fail("config", why.clone(), "mend the line; the service reads the file again by itself")
+                .fix(format!("sudoedit {file}"))
         }
     }
 }
@@ -72,15 +77,19 @@ pub fn models(models: &Models) -> Check {
     let found = format!("{folder}: {} as in the manifest", names.join(", "));
     match &models.store {
         StoreNews::None => Check::ok("models", found),
-        StoreNews::OnTrial => Check::ok("models", format!("{found}; newly installed, on trial until it has run for a minute")),
+        StoreNews::OnTrial => {
+            Check::ok("models", format!("{found}; newly installed, on trial until it has run for a minute"))
+        }
         StoreNews::RolledBack(why) => Check::warn(
             "models",
             format!("{found}; an installed model was rolled back: {why}"),
             "the model before it is in use; install another, or leave it so",
         ),
-        StoreNews::Broken(why) => {
-            Check::warn("models", format!("{found}; {why}"), "install the model again: moodlight model install FILE")
-        }
+        StoreNews::Broken(why) => Check::warn(
+            "models",
+            format!("{found}; {why}"),
+            "install the model again: moodlight model install FILE",
+        ),
     }
 }
 
@@ -112,18 +121,27 @@ pub fn permissions(user: &User, is_real: bool) -> Check {
             _ => Check::ok("permissions", format!("{name} may open all {tried} device files{as_root}")),
         };
     }
-    let list: Vec<String> = refused.iter().map(|(path, group)| format!("{} (group {group})", path.display())).collect();
-    let mut groups: Vec<&str> = refused.iter().map(|(_, group)| group.as_str()).filter(|g| *g != "root").collect();
+    let list: Vec<String> =
+        refused.iter().map(|(path, group)| format!("{} (group {group})", path.display())).collect();
+    let mut groups: Vec<&str> =
+        refused.iter().map(|(_, group)| group.as_str()).filter(|g| *g != "root").collect();
     groups.sort_unstable();
     groups.dedup();
     let found = format!("{name} may not open {}", list.join(", "));
     match groups.as_slice() {
-        [] => Check::warn("permissions", found, "these belong to root alone: install moodlight's udev rules (they come with the package)")
-            .fix("sudo udevadm control --reload && sudo udevadm trigger"),
+        [] => Check::warn(
+            "permissions",
+            found,
+            "these belong to root alone: install moodlight's udev rules (they come with the package)",
+        )
+        .fix("sudo udevadm control --reload && sudo udevadm trigger"),
         groups => Check::warn(
             "permissions",
             found,
-            format!("let {name} into the groups {}, then log in again; the service has them already", groups.join(", ")),
+            format!(
+                "let {name} into the groups {}, then log in again; the service has them already",
+                groups.join(", ")
+            ),
         )
         .fix(format!("sudo usermod -aG {} {name}", groups.join(","))),
     }
@@ -145,9 +163,11 @@ pub fn disks(disks: &[Disk]) -> Check {
         .fix("sudo dmesg --level=err,warn | tail");
     }
     match disks.iter().find(|d| d.is_written && d.free_bytes < LITTLE_DISK) {
-        Some(d) => Check::warn("disk", list, format!("{} is nearly full: an update would fail", d.path.display()))
-            .fix("sudo journalctl --vacuum-size=16M")
-            .fix("sudo apt-get clean"),
+        Some(d) => {
+            Check::warn("disk", list, format!("{} is nearly full: an update would fail", d.path.display()))
+                .fix("sudo journalctl --vacuum-size=16M")
+                .fix("sudo apt-get clean")
+        }
         None if disks.is_empty() => Check::skip("disk", "not asked"),
         None => Check::ok("disk", list),
     }
@@ -161,10 +181,16 @@ pub fn temperature(heat: Option<&Heat>) -> Check {
     let says = if throttles_at.is_some() { "the kernel slows down" } else { "boards usually slow down" };
     let found = format!("{zone} {celsius:.1} °C; {says} at {limit:.0} °C");
     match *celsius {
-        c if c >= limit => Check::fail("temperature", found, "too hot: give the board air or a heat sink, and keep it out of the sun"),
-        c if c >= limit - NEAR_THROTTLING => {
-            Check::warn("temperature", found, "nearly too hot: a heat sink helps; moodlight lowers its frame rate by itself")
-        }
+        c if c >= limit => Check::fail(
+            "temperature",
+            found,
+            "too hot: give the board air or a heat sink, and keep it out of the sun",
+        ),
+        c if c >= limit - NEAR_THROTTLING => Check::warn(
+            "temperature",
+            found,
+            "nearly too hot: a heat sink helps; moodlight lowers its frame rate by itself",
+        ),
         _ => Check::ok("temperature", found),
     }
 }
@@ -179,16 +205,22 @@ pub fn supply(power: Power) -> Check {
     match (power.is_low, power.throttled) {
         (None, None) => Check::skip("supply", "this board does not measure its supply"),
         (Some(true), _) => Check::fail("supply", format!("the voltage is too low{raw}"), advice),
-        (_, Some(_)) if bits & LOW != 0 => Check::fail("supply", format!("the voltage is too low{raw}"), advice),
-        (_, Some(_)) if bits & SLOWED != 0 => {
-            Check::warn("supply", format!("the processor is being slowed down{raw}"), "see temperature and power supply")
+        (_, Some(_)) if bits & LOW != 0 => {
+            Check::fail("supply", format!("the voltage is too low{raw}"), advice)
         }
+        (_, Some(_)) if bits & SLOWED != 0 => Check::warn(
+            "supply",
+            format!("the processor is being slowed down{raw}"),
+            "see temperature and power supply",
+        ),
         (_, Some(_)) if bits & (LOW << 16) != 0 => {
             Check::warn("supply", format!("the voltage was too low since the start{raw}"), advice)
         }
-        (_, Some(_)) if bits & (SLOWED << 16) != 0 => {
-            Check::warn("supply", format!("the processor was slowed down since the start{raw}"), "see temperature and power supply")
-        }
+        (_, Some(_)) if bits & (SLOWED << 16) != 0 => Check::warn(
+            "supply",
+            format!("the processor was slowed down since the start{raw}"),
+            "see temperature and power supply",
+        ),
         _ => Check::ok("supply", format!("good{raw}")),
     }
 }
@@ -197,22 +229,39 @@ pub fn service(service: &Service) -> Check {
     let (active, sub, is_enabled, restarts, says) = match service {
         Service::NoManager => return Check::skip("service", "no systemd here"),
         Service::NotInstalled => {
-            return Check::skip("service", "moodlight.service is not installed; moodlight is started by hand");
+            return Check::skip(
+                "service",
+                "moodlight.service is not installed; moodlight is started by hand",
+            );
         }
-        Service::State { active, sub, is_enabled, restarts, says } => (active.as_str(), sub, *is_enabled, *restarts, says),
+        Service::State { active, sub, is_enabled, restarts, says } => {
+            (active.as_str(), sub, *is_enabled, *restarts, says)
+        }
     };
     let said = if says.is_empty() { String::new() } else { format!(", says \"{says}\"") };
     let found = format!("{active} ({sub}), {restarts} restarts{said}");
     let log = "journalctl -u moodlight -b --no-pager | tail -n 30";
     match (active, is_enabled) {
-        ("active", true) if says.contains(": ") => Check::warn("service", found, "it runs and shows a fault; the line above says which"),
-        ("active", true) if restarts > 2 => Check::warn("service", found, "it was restarted several times; its log says why").fix(log),
+        ("active", true) if says.contains(": ") => {
+            Check::warn("service", found, "it runs and shows a fault; the line above says which")
+        }
+        ("active", true) if restarts > 2 => {
+            Check::warn("service", found, "it was restarted several times; its log says why").fix(log)
+        }
         ("active", true) => Check::ok("service", found),
-        ("active", false) => Check::warn("service", format!("{found}, not enabled"), "it will not start with the board")
-            .fix("sudo systemctl enable moodlight"),
-        ("failed", _) => Check::fail("service", found, "its log says why").fix(log).fix("sudo systemctl restart moodlight"),
-        ("activating" | "reloading", _) => Check::warn("service", found, "it is starting, or starting again and again; its log says why").fix(log),
-        _ => Check::fail("service", found, "it is installed but does not run").fix("sudo systemctl enable --now moodlight"),
+        ("active", false) => {
+            Check::warn("service", format!("{found}, not enabled"), "it will not start with the board")
+                .fix("sudo systemctl enable moodlight")
+        }
+        ("failed", _) => {
+            Check::fail("service", found, "its log says why").fix(log).fix("sudo systemctl restart moodlight")
+        }
+        ("activating" | "reloading", _) => {
+            Check::warn("service", found, "it is starting, or starting again and again; its log says why")
+                .fix(log)
+        }
+        _ => Check::fail("service", found, "it is installed but does not run")
+            .fix("sudo systemctl enable --now moodlight"),
     }
 }
 
@@ -221,8 +270,10 @@ pub fn clock(seconds: i64) -> Check {
     let advice = "the light needs no clock, but logs and updates do: join a network for the time, or fit a clock module";
     match seconds {
         YOUNGEST..=OLDEST => Check::ok("clock", found),
-        s if s < YOUNGEST => Check::warn("clock", format!("{found}, which is in the past"), advice).fix("sudo timedatectl set-ntp true"),
-        _ => Check::warn("clock", format!("{found}, which is too far ahead"), advice).fix("sudo timedatectl set-ntp true"),
+        s if s < YOUNGEST => Check::warn("clock", format!("{found}, which is in the past"), advice)
+            .fix("sudo timedatectl set-ntp true"),
+        _ => Check::warn("clock", format!("{found}, which is too far ahead"), advice)
+            .fix("sudo timedatectl set-ntp true"),
     }
 }
 

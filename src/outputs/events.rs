@@ -7,15 +7,43 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// One line of the trace without its time. The runtime stamps `t_ms`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    Start { source: String, precision: &'static str, model: String },
-    State { from: MoodKind, to: MoodKind, track: Option<u32>, scores: Option<EmotionScores> },
-    Led { line: String, on: bool },
-    Frame { sequence: u64, faces: usize },
-    Fault { what: String, detail: String },
-    Recovered { what: String },
+    Start {
+        source: String,
+        precision: &'static str,
+        model: String,
+    },
+    State {
+        from: MoodKind,
+        to: MoodKind,
+        track: Option<u32>,
+        scores: Option<EmotionScores>,
+    },
+    Led {
+        line: String,
+        on: bool,
+    },
+    Frame {
+        sequence: u64,
+        faces: usize,
+    },
+    Fault {
+        what: String,
+        detail: String,
+    },
+    Recovered {
+        what: String,
+    },
     /// Fewer frames a second while the board is hot; `null`: all of them again.
-    Heat { celsius: f32, frames_per_second: Option<u32> },
-    End { frames: u64, faces: u64, dropped: u64, faults: u64 },
+    Heat {
+        celsius: f32,
+        frames_per_second: Option<u32>,
+    },
+    End {
+        frames: u64,
+        faces: u64,
+        dropped: u64,
+        faults: u64,
+    },
 }
 
 impl Event {

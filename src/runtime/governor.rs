@@ -89,7 +89,9 @@ impl Governor {
         let rested = now.since(self.changed) >= REST;
         let next = match () {
             () if wanted > self.step => wanted,
-            () if wanted < self.step && rested && margin > self.step.margin() + HYSTERESIS => self.step.cooler(),
+            () if wanted < self.step && rested && margin > self.step.margin() + HYSTERESIS => {
+                self.step.cooler()
+            }
             () => return None,
         };
         (self.step, self.changed) = (next, now);
@@ -109,7 +111,10 @@ mod tests {
         for (at, celsius) in readings.split_whitespace().map(|r| r.split_once(':').unwrap()) {
             let now = Timestamp::from_duration(Duration::from_secs(at.parse().unwrap()));
             if let Some(step) = governor.observe(celsius.parse().unwrap(), now) {
-                changes.push(format!("{at}:{}", step.frames_per_second().map_or("all".into(), |n| n.to_string())));
+                changes.push(format!(
+                    "{at}:{}",
+                    step.frames_per_second().map_or("all".into(), |n| n.to_string())
+                ));
             }
         }
         assert_eq!(changes.join(" "), expect);

@@ -1,9 +1,9 @@
 //! A walk through the lights, one after the other: `moodlight leds test`.
 
 use super::Stop;
+use crate::frame::Timestamp;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::outputs::{Indicator, IndicatorError};
-use crate::frame::Timestamp;
 use std::time::{Duration, Instant};
 
 /// The longest that a signal goes unnoticed.

@@ -143,15 +143,14 @@ fn a_model_that_gives_wrong_logits_is_shown_as_a_fault() {
     let folder = models.path("").display().to_string();
     let trace = models.path("trace").display().to_string();
     let clip = format!("image:{}", data("happy_astronaut.png"));
-    let words = ["self-test failed", "vgg-int8.onnx", "fault  model", "restore"];
-    let ran =
-        moodlight(["run", "--model", &folder, "--source", &clip, "--trace", &trace]).expect(1, &words);
+    let words = ["self-test failed", "vgg-int8.onnx", "fault      model: ", "restore"];
+    let ran = moodlight(["run", "--model", &folder, "--source", &clip, "--trace", &trace]).expect(1, &words);
     assert!(!ran.stdout.contains("  happy "), "{ran:#?}");
     let trace = std::fs::read_to_string(trace).unwrap();
     let lines: Vec<serde_json::Value> = trace.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!((&lines[0]["event"], &lines[0]["what"]), (&"fault".into(), &"model".into()), "{trace}");
-    let angry = |on: bool| lines.iter().any(|l| l["line"] == "angry" && l["on"] == on);
-    assert!(angry(true) && angry(false), "the double flash of the red light begins, and is ended: {trace}");
+    let fault = |on: bool| lines.iter().any(|l| l["line"] == "fault" && l["on"] == on);
+    assert!(fault(true) && fault(false), "the double flash begins, and is ended: {trace}");
     assert_eq!(lines.last().unwrap()["event"], "end");
 }
 

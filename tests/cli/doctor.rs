@@ -24,7 +24,13 @@ const CHECKS: [&str; 17] = [
 ];
 
 fn check_named(checks: &Value, name: &str) -> Value {
-    checks.as_array().unwrap().iter().find(|c| c["check"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
+    checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["check"] == name)
+        .unwrap_or_else(|| panic!("no {name}"))
+        .clone()
 }
 
 #[test]
@@ -44,7 +50,8 @@ fn every_check_is_there_in_json_and_in_words() {
 
 #[test]
 fn a_board_that_this_is_not_fails_with_advice() {
-    let ran = moodlight(["doctor", "--json", "--board", "rpi4", "--source", "v4l2:/dev/video97"]).expect(1, &[]);
+    let ran =
+        moodlight(["doctor", "--json", "--board", "rpi4", "--source", "v4l2:/dev/video97"]).expect(1, &[]);
     let checks = ran.json();
     let camera = check_named(&checks, "camera");
     assert_eq!(camera["status"], "fail");
@@ -96,8 +103,10 @@ fn json_and_fix_are_two_answers() {
 
 #[test]
 fn a_walk_through_the_lights_names_each() {
-    let ran = moodlight(["leds", "test", "--board", "sim", "--step", "1ms"]).expect(0, &["7 lights"]);
+    let ran = moodlight(["leds", "test", "--board", "sim", "--step", "1ms"]).expect(0, &["10 lights"]);
     let names: Vec<&str> = ran.stdout.lines().filter_map(|l| l.split_whitespace().next()).collect();
-    assert_eq!(names[..7], ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]);
+    let expect =
+        ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "uncertain", "no_face", "fault"];
+    assert_eq!(names[..10], expect);
     moodlight(["leds", "test", "--board", "rpi4", "--step", "1ms"]).expect(1, &["gpio"]);
 }

@@ -24,15 +24,20 @@ impl Candidate {
         let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let manifest = file.parent().unwrap_or(Path::new("")).join(MANIFEST_FILE);
         let text = std::fs::read_to_string(&manifest).map_err(|e| {
-            bad(format!("{}: {e}; a model is installed with the manifest that describes it, beside it", manifest.display()))
+            bad(format!(
+                "{}: {e}; a model is installed with the manifest that describes it, beside it",
+                manifest.display()
+            ))
         })?;
-        let entries = crate::classifier::manifest::Manifest::read(&manifest).map_err(|e| bad(e.to_string()))?;
+        let entries =
+            crate::classifier::manifest::Manifest::read(&manifest).map_err(|e| bad(e.to_string()))?;
         let entry = entries.by_file(&name).cloned().ok_or_else(|| {
             let known: Vec<&str> = entries.models.iter().map(|m| m.file.as_str()).collect();
             bad(format!("{} has no entry for it; it lists {}", manifest.display(), known.join(", ")))
         })?;
         entry.verify(file).map_err(|e| bad(e.to_string()))?;
-        let table = tables(&text).into_iter().find(|t| t.get("file").and_then(toml::Value::as_str) == Some(&name));
+        let table =
+            tables(&text).into_iter().find(|t| t.get("file").and_then(toml::Value::as_str) == Some(&name));
         let table = table.ok_or_else(|| bad(format!("{}: its entry cannot be read", manifest.display())))?;
         Ok(Self { found: Found { path: file.into(), entry, listed: true }, table })
     }
@@ -63,7 +68,8 @@ pub fn install(
     let written = write(store, candidates, &incoming, disk).and_then(|()| {
         candidates.iter().try_for_each(|c| {
             let found = Found { path: incoming.join(&c.entry().file), ..c.found.clone() };
-            let proved = found.entry.verify(&found.path).map_err(|e| e.to_string()).and_then(|()| prove(&found));
+            let proved =
+                found.entry.verify(&found.path).map_err(|e| e.to_string()).and_then(|()| prove(&found));
             proved.map_err(|reason| StoreError { path: c.found.path.display().to_string(), reason })
         })
     });
@@ -83,7 +89,12 @@ pub fn install(
     Ok(version)
 }
 
-fn write(store: &Store, candidates: &[Candidate], incoming: &Path, disk: &mut dyn Disk) -> Result<(), StoreError> {
+fn write(
+    store: &Store,
+    candidates: &[Candidate],
+    incoming: &Path,
+    disk: &mut dyn Disk,
+) -> Result<(), StoreError> {
     let mut steps = vec![Step::Clear(incoming.into()), Step::MakeFolder(incoming.into())];
     for candidate in candidates {
         let from = &candidate.found.path;

@@ -55,8 +55,13 @@ pub struct Store {
 pub enum Start {
     /// The package's models, or a version that has proved itself.
     Settled,
-    OnTrial { version: String, starts: u32 },
-    RolledBack { version: String },
+    OnTrial {
+        version: String,
+        starts: u32,
+    },
+    RolledBack {
+        version: String,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +146,9 @@ impl Store {
     /// The folder cannot be written.
     pub fn confirm(&self, disk: &mut dyn Disk) -> Result<(), StoreError> {
         match self.trial() {
-            Some(_) => self.carry_out(vec![Step::Remove(self.root.join(TRIAL)), Step::Sync(self.root.clone())], disk),
+            Some(_) => {
+                self.carry_out(vec![Step::Remove(self.root.join(TRIAL)), Step::Sync(self.root.clone())], disk)
+            }
             None => Ok(()),
         }
     }
@@ -201,7 +208,9 @@ fn version_number(name: &str) -> Option<u32> {
 
 fn error(path: &Path, e: &io::Error) -> StoreError {
     let advice = match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; the disk is full: make room; nothing was changed",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; the disk is full: make room; nothing was changed"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is read-only; nothing was changed",
         io::ErrorKind::PermissionDenied => "; run it as root (sudo moodlight model install …)",
         _ => "",

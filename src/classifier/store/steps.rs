@@ -12,13 +12,25 @@ pub enum Step {
     Clear(PathBuf),
     MakeFolder(PathBuf),
     /// A file's content, and on the disk.
-    Copy { from: PathBuf, to: PathBuf },
+    Copy {
+        from: PathBuf,
+        to: PathBuf,
+    },
     /// A small file's content, and on the disk.
-    Write { to: PathBuf, bytes: Vec<u8> },
+    Write {
+        to: PathBuf,
+        bytes: Vec<u8>,
+    },
     /// A symbolic link that is not there yet.
-    Link { at: PathBuf, to: PathBuf },
+    Link {
+        at: PathBuf,
+        to: PathBuf,
+    },
     /// Takes the place of what is there, in one instant.
-    Rename { from: PathBuf, to: PathBuf },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
     /// A file or link is gone. One that isn't there is no error.
     Remove(PathBuf),
     /// The names in a folder are on the disk.

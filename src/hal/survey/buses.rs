@@ -44,7 +44,8 @@ pub fn connectors(sys: &Path) -> (Vec<(String, String)>, bool) {
         })
         .collect();
     found.sort();
-    let has_card = drm.iter().any(|n| n.starts_with("card")) || !names(&sys.join("class/graphics")).is_empty();
+    let has_card =
+        drm.iter().any(|n| n.starts_with("card")) || !names(&sys.join("class/graphics")).is_empty();
     (found, has_card)
 }
 

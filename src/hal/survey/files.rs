@@ -24,8 +24,10 @@ pub fn user(devices: &[PathBuf]) -> User {
     let id = rustix::process::geteuid();
     let name = name_of(Path::new("/etc/passwd"), id.as_raw());
     let there: Vec<&PathBuf> = devices.iter().filter(|d| d.exists()).collect();
-    let may_not = |d: &&&PathBuf| rustix::fs::access(d.as_path(), Access::READ_OK | Access::WRITE_OK).is_err();
-    let group = |d: &Path| fs::metadata(d).map(|m| name_of(Path::new("/etc/group"), m.gid())).unwrap_or_default();
+    let may_not =
+        |d: &&&PathBuf| rustix::fs::access(d.as_path(), Access::READ_OK | Access::WRITE_OK).is_err();
+    let group =
+        |d: &Path| fs::metadata(d).map(|m| name_of(Path::new("/etc/group"), m.gid())).unwrap_or_default();
     User {
         name,
         is_root: id.is_root(),

@@ -50,12 +50,8 @@ mod tests {
     #[case::absent("LoadState=not-found\nActiveState=inactive\nSubState=dead\n", None)]
     #[case::nonsense("", None)]
     fn reads(#[case] text: &str, #[case] expect: Option<(&str, &str, bool, u32, &str)>) {
-        let expect = expect.map_or(Service::NotInstalled, |(active, sub, is_enabled, restarts, says)| Service::State {
-            active: active.into(),
-            sub: sub.into(),
-            is_enabled,
-            restarts,
-            says: says.into(),
+        let expect = expect.map_or(Service::NotInstalled, |(active, sub, is_enabled, restarts, says)| {
+            Service::State { active: active.into(), sub: sub.into(), is_enabled, restarts, says: says.into() }
         });
         assert_eq!(parse(text), expect);
     }

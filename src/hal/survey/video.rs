@@ -15,7 +15,8 @@ pub fn nodes() -> Vec<VideoNode> {
 }
 
 fn node(path: &Path) -> VideoNode {
-    let known = |what, gives_pictures, formats| VideoNode { path: path.into(), what, gives_pictures, formats };
+    let known =
+        |what, gives_pictures, formats| VideoNode { path: path.into(), what, gives_pictures, formats };
     let node = match Node::open(path) {
         Ok(node) => node,
         Err(e) => return known(format!("cannot be asked: {e}"), false, String::new()),
