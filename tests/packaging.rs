@@ -1,6 +1,9 @@
 //! What is installed with the binary: units, pages, completions, the first config. The package itself is built by board/deb
 //! and tried in clean roots by board/package/check.
 
+use moodlight::classifier::manifest::{Manifest, Role};
+use moodlight::classifier::selftest::{self, Outcome};
+use moodlight::classifier::{Found, Options, Vgg};
 use moodlight::config::{BoardProfile, Config};
 use rstest::rstest;
 use std::path::{Path, PathBuf};
@@ -116,6 +119,19 @@ fn pages_and_completions_know_every_command() {
         }
     }
     assert!(!text("moodlight.1").contains("generate"), "hidden");
+}
+
+/// A board refuses to start with a model that fails this; models/selftest.py writes the goldens anew when a model changes.
+#[test]
+fn every_classifier_of_the_manifest_proves_itself() {
+    let folder = board("../models");
+    let manifest = Manifest::read(&folder.join("manifest.toml")).unwrap();
+    for entry in manifest.models.into_iter().filter(|m| m.role == Role::Classifier) {
+        let found = Found { path: folder.join(&entry.file), entry, listed: true };
+        let mut vgg = Vgg::open(&found, &Options::default()).unwrap();
+        let outcome = selftest::run(&mut vgg, &found).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(outcome, Outcome::Passed { patches: 3 }, "{}", found.path.display());
+    }
 }
 
 /// Every file that Cargo.toml puts into the package is there, or is made by board/deb under target/.

@@ -8,6 +8,7 @@
 use super::stages::{self, Stages};
 use super::{Plan, devices, run_until};
 use crate::classifier::locate;
+use crate::classifier::manifest::Role;
 use crate::classifier::store::{KernelDisk, Start, Store, StoreError};
 use crate::config::Settings;
 use crate::runtime::alarm::{self, Alarm, Audience};
@@ -105,13 +106,21 @@ fn told(done: Result<(), StoreError>) {
 /// The models; installed ones that cannot be loaded or fail their self-test give way to those before them.
 pub fn load_or_roll_back(settings: &Settings) -> anyhow::Result<Stages> {
     match stages::load(settings) {
-        Err(e) if settings.model.is_none() && locate::store_in_use().is_some() => {
+        Err(e) if uses_the_store(settings) => {
             let store = Store::system();
             log::error!("the installed model is given up: {e:#}");
             told(store.roll_back(&format!("{e:#}"), &mut KernelDisk));
             stages::load(settings)
         }
         loaded => loaded,
+    }
+}
+
+/// The classifier is an installed one, or would be if the store's manifest could be read.
+fn uses_the_store(settings: &Settings) -> bool {
+    match locate::find(Role::Classifier, settings.precision, settings.model.as_deref()) {
+        Ok(found) => found.path.starts_with(Store::system().root()),
+        Err(_) => settings.model.is_none() && locate::store_in_use().is_some(),
     }
 }
 
