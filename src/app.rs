@@ -186,7 +186,7 @@ fn play(
     match devices::source(origin, settings, options) {
         Err(e) => Ending::Failed(e.into()),
         Ok(devices::Opened::Live(opener)) => {
-            live::run_cooled(session, opener, live_options, stop, devices::thermometer(settings))
+            live::run_in(session, opener, live_options, stop, devices::surroundings(settings))
         }
         Ok(devices::Opened::Recorded(mut recording)) => {
             let paced = options.realtime.unwrap_or_else(|| std::io::stdout().is_terminal());

@@ -2,13 +2,14 @@
 
 use super::{Origin, RunOptions, board};
 use crate::config::{Hardware, Settings};
+use crate::hal::clock;
 use crate::hal::thermal::Zone;
 use crate::hal::v4l2::{Seeker, Wanted, Wish};
 use crate::outputs::Indicator;
 use crate::outputs::display::Privacy;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::heartbeat::Heartbeat;
-use crate::runtime::live::Thermometer;
+use crate::runtime::live::{Surroundings, Thermometer};
 use crate::runtime::{SourceOpener, Stop};
 use crate::sim;
 use crate::sim::intake::{InMemory, Intake};
@@ -91,8 +92,17 @@ pub fn indicators(settings: &Settings, options: &RunOptions) -> anyhow::Result<V
     Ok(all)
 }
 
+/// Heat, and the time of day where night hours are set.
+pub fn surroundings(settings: &Settings) -> Surroundings {
+    let has_night = settings.config.display.night.is_some();
+    Surroundings {
+        thermometer: thermometer(settings),
+        local_minute: has_night.then(|| Box::new(clock::local_minute) as Box<dyn FnMut() -> Option<u16>>),
+    }
+}
+
 /// A real board's temperature; `None` where the kernel shows none.
-pub fn thermometer(settings: &Settings) -> Option<Thermometer> {
+fn thermometer(settings: &Settings) -> Option<Thermometer> {
     if settings.board.hardware == Hardware::Simulated {
         return None;
     }

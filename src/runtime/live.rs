@@ -72,7 +72,15 @@ pub struct Thermometer {
     pub throttles_at: f32,
 }
 
-/// How often the temperature is read.
+/// What a live run looks at beside the camera.
+#[derive(Default)]
+pub struct Surroundings {
+    pub thermometer: Option<Thermometer>,
+    /// The local time of day in minutes after midnight; `None` while nobody knows.
+    pub local_minute: Option<Box<dyn FnMut() -> Option<u16>>>,
+}
+
+/// How often it looks.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs until the duration is over, a signal comes, or the source ends for good.
@@ -82,18 +90,20 @@ pub fn run(
     options: LiveOptions,
     stop: &Stop,
 ) -> Ending {
-    run_cooled(session, opener, options, stop, None)
+    run_in(session, opener, options, stop, Surroundings::default())
 }
 
-/// As [`run`], with fewer frames a second while the board is hot.
-pub fn run_cooled(
+/// As [`run`], with fewer frames a second while the board is hot, and told the time of day.
+pub fn run_in(
     session: &mut Session,
     opener: Box<dyn SourceOpener>,
     options: LiveOptions,
     stop: &Stop,
-    thermometer: Option<Thermometer>,
+    surroundings: Surroundings,
 ) -> Ending {
+    let Surroundings { thermometer, local_minute } = surroundings;
     let mut cooling = thermometer.map(Cooling::new);
+    let mut time_of_day = local_minute.map(TimeOfDay::new);
     let slot = Arc::new(Slot::default());
     let quit = Arc::new(AtomicBool::new(false));
     let started = Instant::now();
@@ -107,7 +117,7 @@ pub fn run_cooled(
             );
         }
     };
-    let ending = show_frames(session, &slot, started, options, stop, cooling.as_mut());
+    let ending = show_frames(session, &slot, started, options, stop, cooling.as_mut(), time_of_day.as_mut());
     quit.store(true, Ordering::Relaxed);
     let deadline = Instant::now() + LET_GO;
     while !thread.is_finished() && Instant::now() < deadline {
@@ -126,6 +136,7 @@ fn show_frames(
     options: LiveOptions,
     stop: &Stop,
     mut cooling: Option<&mut Cooling>,
+    mut time_of_day: Option<&mut TimeOfDay>,
 ) -> Ending {
     let clock = || Timestamp::from_duration(started.elapsed());
     let mut frame = Frame::default();
@@ -141,6 +152,9 @@ fn show_frames(
                 true => Ending::Failed(anyhow::anyhow!("the time is over and the camera doesn't work")),
                 false => Ending::Done,
             };
+        }
+        if let Some(t) = &mut time_of_day {
+            t.tell(session, now);
         }
         let wait = session.next_change().map_or(TICK, |due| due.since(now).min(TICK));
         let pause = cooling.as_mut().map_or(Duration::ZERO, |c| c.pause(session, now));
@@ -205,6 +219,31 @@ impl Cooling {
             }
         }
         (self.last_frame + self.governor.step().interval()).since(now)
+    }
+}
+
+/// Tells the session when the minute is another.
+struct TimeOfDay {
+    read: Box<dyn FnMut() -> Option<u16>>,
+    next_look: Timestamp,
+    told: Option<u16>,
+}
+
+impl TimeOfDay {
+    fn new(read: Box<dyn FnMut() -> Option<u16>>) -> Self {
+        Self { read, next_look: Timestamp::ZERO, told: None }
+    }
+
+    fn tell(&mut self, session: &mut Session, now: Timestamp) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        let minute = (self.read)();
+        if let Some(m) = minute.filter(|_| minute != self.told) {
+            session.local_time(m, now);
+            self.told = minute;
+        }
     }
 }
 

@@ -186,6 +186,13 @@ impl Session {
         self.lights.record(self.now, &Event::Heat { celsius, frames_per_second });
     }
 
+    /// What time of day it is, in minutes after midnight: night hours begin and end.
+    pub fn local_time(&mut self, minute: u16, now: Timestamp) {
+        self.advance(now);
+        self.lights.indicators.iter_mut().for_each(|i| i.local_time(minute));
+        self.show();
+    }
+
     /// Progress was made: the watchdogs may know.
     pub fn beat(&mut self) {
         if let Some(h) = &mut self.lights.heartbeat {
