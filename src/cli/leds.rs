@@ -14,7 +14,7 @@ pub fn run(args: LedsArgs) -> CommandResult {
     let flags = Overrides { board, remembered_board: super::run::known_board(), ..Overrides::default() };
     let settings = Settings::resolve(loaded, &flags, &super::run::device_tree()).map_err(Failure::usage)?;
     let stop = Stop::on_signals().context("signal handlers could not be installed")?;
-    let failed = app::leds_test(&settings, step, &stop, |text| print(text))?;
+    let failed = app::leds_test(&settings, step, &stop, print)?;
     Ok(match (stop.requested(), failed) {
         (Some(signal), _) => Exit::Signal(signal),
         (None, 0) => Exit::Done,
