@@ -1,21 +1,31 @@
-//! The local time of day, by the C library: it knows the time zone's rules.
+//! The local time of day, by the system's own `date`, which knows the time zone's rules. Asked once in a while, so that a child
+//! process costs nothing that counts; the C library's localtime would need a dependency that builds all the others anew.
 
-/// Minutes after midnight; `None` where the C library can't tell.
+use std::process::{Command, Stdio};
+
+/// Minutes after midnight; `None` where nobody can tell.
 pub fn local_minute() -> Option<u16> {
-    // SAFETY: a null pointer asks for the result alone; nothing is written.
-    let now = unsafe { libc::time(std::ptr::null_mut()) };
-    // SAFETY: a `tm` is plain integers and a pointer that may be null; all zero is one.
-    let mut broken_down: libc::tm = unsafe { std::mem::zeroed() };
-    // SAFETY: both point to values of ours that outlive the call; `_r` keeps nothing of them.
-    let told = unsafe { libc::localtime_r(&now, &mut broken_down) };
-    let minute = broken_down.tm_hour.checked_mul(60)?.checked_add(broken_down.tm_min)?;
-    u16::try_from(minute).ok().filter(|m| !told.is_null() && *m < 24 * 60)
+    let output =
+        Command::new("date").arg("+%H:%M").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    parse(std::str::from_utf8(&output.stdout).ok()?.trim())
+}
+
+fn parse(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn it_is_some_time_of_day() {
-        assert!(super::local_minute().is_some());
+        assert!(local_minute().is_some());
+        assert_eq!(
+            [parse("23:59"), parse("00:00"), parse("24:00"), parse("")],
+            [Some(1439), Some(0), None, None]
+        );
     }
 }

@@ -80,7 +80,9 @@ pub struct Surroundings {
     pub local_minute: Option<Box<dyn FnMut() -> Option<u16>>>,
 }
 
-/// How often it looks.
+/// How often the time of day is asked for.
+const NEXT_MINUTE: Duration = Duration::from_secs(30);
+/// How often the temperature is read.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs until the duration is over, a signal comes, or the source ends for good.
@@ -238,7 +240,7 @@ impl TimeOfDay {
         if now < self.next_look {
             return;
         }
-        self.next_look = now + LOOK;
+        self.next_look = now + NEXT_MINUTE;
         let minute = (self.read)();
         if let Some(m) = minute.filter(|_| minute != self.told) {
             session.local_time(m, now);

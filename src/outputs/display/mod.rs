@@ -152,7 +152,16 @@ enum Body {
 impl<P: Panel> Display<P> {
     pub fn new(panel: P, settings: DisplaySettings, privacy: Privacy) -> Self {
         let layout = Layout::of(panel.bounding_box().size);
-        Self { panel, settings, privacy, layout, shown: None, drawn_at: Timestamp::ZERO, minute: None, behind: false }
+        Self {
+            panel,
+            settings,
+            privacy,
+            layout,
+            shown: None,
+            drawn_at: Timestamp::ZERO,
+            minute: None,
+            behind: false,
+        }
     }
 
     pub fn panel(&self) -> &P {
