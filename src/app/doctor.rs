@@ -6,8 +6,8 @@
 use super::board::line_at;
 use super::devices::{self, Opened};
 use super::{Origin, RunOptions, stages};
-use crate::classifier::locate;
-use crate::classifier::manifest::{MANIFEST_FILE, Manifest};
+use crate::classifier::manifest::{MANIFEST_FILE, Manifest, Role};
+use crate::classifier::{Precision, locate};
 use crate::classifier::store::{Store, state_folder};
 use crate::config::{BoardProfile, ConfigError, Hardware, Settings};
 use crate::doctor::facts::{
@@ -169,18 +169,23 @@ fn devices_needed(settings: &Settings, nodes: &[VideoNode]) -> Vec<PathBuf> {
 fn models(settings: &Settings) -> Models {
     let folder = locate::folder().map_err(|e| e.to_string());
     let store = Store::system();
+    let used = [
+        locate::find(Role::Classifier, settings.precision, settings.model.as_deref()),
+        locate::find(Role::Detector, Precision::F32, None),
+    ];
+    let needed: Vec<PathBuf> = used.into_iter().flatten().map(|f| f.path).collect();
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = folder.iter().cloned().collect();
     folders.extend(locate::store_in_use());
     for dir in &folders {
         match Manifest::read(&dir.join(MANIFEST_FILE)) {
             Err(e) => files.push((dir.display().to_string(), Some(e.to_string()))),
-            Ok(manifest) => files.extend(
-                manifest
-                    .models
-                    .iter()
-                    .map(|m| (m.name.clone(), m.verify(&dir.join(&m.file)).err().map(|e| e.to_string()))),
-            ),
+            Ok(manifest) => files.extend(manifest.models.iter().filter_map(|m| {
+                let path = dir.join(&m.file);
+                // A board may have only what it uses.
+                let is_needed = path.exists() || needed.contains(&path);
+                is_needed.then(|| (m.name.clone(), m.verify(&path).err().map(|e| e.to_string())))
+            })),
         }
     }
     let news = match (store.trial(), store.rolled_back()) {

@@ -17,7 +17,7 @@ LINE = {name.lower(): offset for offset, name in enumerate(LINE_NAMES)}
 # The word's and the face's colour on a colour screen, as the product's palette promises.
 COLOUR = {"angry": 0xe8503a, "disgust": 0x5fae4b, "fear": 0xb07af0, "happy": 0xffd23f, "sad": 0x4a86e8, "surprise": 0x5ee0e6, "neutral": 0xe6e9ef}
 HOME = "/run/moodlight"
-MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "blazeface-back.onnx"]
+MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "blazeface-back.onnx"]
 
 
 class FirmwareError(RuntimeError):
