@@ -2,18 +2,26 @@
 
 mod board;
 mod devices;
+mod doctor;
 mod lenient;
+mod lights;
 mod mute;
+pub mod service;
 mod stages;
 
 use crate::config::Settings;
 use crate::config::settings::Input;
+use crate::outputs::Indicator;
 use crate::outputs::events::Event;
 use crate::pipeline::Pipeline;
+use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::lockstep::Pace;
 use crate::runtime::trace::Trace;
 use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
 use crate::source::{FrameSource, SourceError, SourceSpec};
+pub use doctor::facts as doctor_facts;
+pub use lights::test as leds_test;
+
 use anyhow::Context;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,6 +49,8 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     pub trace_frames: bool,
     pub snapshot: Option<PathBuf>,
+    /// Nobody watches: installed models that turn out bad are given up.
+    pub service: bool,
 }
 
 /// Settings and flags, checked as far as that is possible without opening anything.
@@ -83,10 +93,15 @@ impl Plan {
 /// What could not be opened or loaded at the start. What fails later is an [`Ending::Failed`].
 pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let stop = Stop::on_signals().context("signal handlers could not be installed")?;
+    run_until(plan, &stop)
+}
+
+fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
-    let stages = stages::load(&settings)?;
-    let trace = options
+    let stages =
+        if options.service { service::load_or_roll_back(&settings) } else { stages::load(&settings) };
+    let mut trace = options
         .trace
         .as_ref()
         .map(|path| {
@@ -95,8 +110,17 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
         })
         .transpose()?;
     let mut lenience = lenient::Lenience::new(options.best_effort);
-    let indicators = devices::indicators(&settings, &options, &mut lenience)?;
-    let heartbeat = board::heartbeat(&settings, &mut lenience)?;
+    let indicators = devices::indicators(&settings, &options, &mut lenience);
+    let stages = match stages {
+        Ok(stages) => stages,
+        Err(e) => {
+            let hold = fault_time(&settings);
+            show_fault("model", &e, indicators.unwrap_or_default(), trace.as_mut(), stop, |t| t >= hold);
+            return Err(e);
+        }
+    };
+    let indicators = indicators?;
+    let heartbeat = board::heartbeat(&settings, &mut lenience, stop)?;
     let start = Event::Start {
         source: source_name(&source),
         precision: stages.precision_name,
@@ -109,7 +133,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
         for lenient::Gap { what, why } in lenience.into_gaps() {
             session.missing(&what, &why);
         }
-        play(&mut session, &source, &settings, &options, &stop)
+        play(&mut session, &source, &settings, &options, stop)
     }));
     let ending = played.unwrap_or_else(|_| {
         Ending::Failed(anyhow::anyhow!("moodlight panicked; the lights are off; please report this defect"))
@@ -117,6 +141,29 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let now = session.now();
     tell(session.finish(now));
     Ok(ending)
+}
+
+/// How long the fault pattern stands before a run that could not start gives up. A person has to see it on a board; a
+/// simulated one has nobody in front of it.
+fn fault_time(settings: &Settings) -> Duration {
+    match settings.board.hardware {
+        crate::config::Hardware::Real => Duration::from_secs(10),
+        crate::config::Hardware::Simulated => Duration::ZERO,
+    }
+}
+
+/// The fault pattern for a run that could not start; dark again when `is_over`.
+fn show_fault(
+    what: &str,
+    error: &anyhow::Error,
+    mut indicators: Vec<Box<dyn Indicator>>,
+    trace: Option<&mut Trace>,
+    stop: &Stop,
+    is_over: impl FnMut(Duration) -> bool,
+) {
+    let detail = format!("{error:#}");
+    let audience = Audience { indicators: &mut indicators, trace, heartbeat: None };
+    alarm::show(Alarm { what, detail: &detail }, audience, stop, is_over);
 }
 
 /// The clip inside the binary, for `bench`.
@@ -143,7 +190,9 @@ fn play(
     };
     match devices::source(origin, settings, options) {
         Err(e) => Ending::Failed(e.into()),
-        Ok(devices::Opened::Live(opener)) => live::run(session, opener, live_options, stop),
+        Ok(devices::Opened::Live(opener)) => {
+            live::run_in(session, opener, live_options, stop, devices::surroundings(settings))
+        }
         Ok(devices::Opened::Recorded(mut recording)) => {
             let paced = options.realtime.unwrap_or_else(|| std::io::stdout().is_terminal());
             let pace = if paced { Pace::Realtime } else { Pace::Flat };

@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod decision;
 pub mod detector;
+pub mod doctor;
 pub mod emotion;
 pub mod frame;
 pub mod hal;

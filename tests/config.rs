@@ -122,6 +122,7 @@ fn flags_win_over_the_config() {
         (Precision::F32, 2, Some(PathBuf::from("a.onnx")), Input::Source("synthetic:".into()))
     );
     let flags = Overrides {
+        remembered_board: None,
         board: None,
         source: Some("dir:x".into()),
         precision: Some(Precision::Int8),

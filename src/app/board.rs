@@ -16,8 +16,8 @@ use crate::hal::watchdog::Watchdog;
 use crate::outputs::Indicator;
 use crate::outputs::display::{Display, Panel, Privacy};
 use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
-use crate::runtime::SourceOpener;
 use crate::runtime::heartbeat::Heartbeat;
+use crate::runtime::{SourceOpener, Stop};
 use crate::source::SourceError;
 use std::time::Duration;
 
@@ -160,10 +160,14 @@ pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A configured watchdog that the kernel lacks.
-pub fn heartbeat(settings: &Settings, lenience: &mut Lenience) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
+pub fn heartbeat(
+    settings: &Settings,
+    lenience: &mut Lenience,
+    stop: &Stop,
+) -> anyhow::Result<Option<Box<dyn Heartbeat>>> {
     let mut hearts: Vec<Box<dyn Heartbeat>> = Vec::new();
     match Notifier::from_env() {
-        Ok(Some(notifier)) => hearts.push(Box::new(notifier)),
+        Ok(Some(notifier)) => hearts.push(Box::new(Manager { notifier, stop: stop.clone() })),
         Ok(None) => {}
         Err(e) => log::error!("systemd cannot be notified: {e}"),
     }
@@ -177,6 +181,30 @@ pub fn heartbeat(settings: &Settings, lenience: &mut Lenience) -> anyhow::Result
         0 => None,
         _ => Some(Box::new(Hearts(hearts))),
     })
+}
+
+/// The service manager. It must not hear of the end of a run that begins anew in the same process: it would take it for the
+/// end of the service.
+struct Manager {
+    notifier: Notifier,
+    stop: Stop,
+}
+
+impl Heartbeat for Manager {
+    fn ready(&mut self) {
+        self.notifier.ready();
+    }
+    fn beat(&mut self) {
+        self.notifier.beat();
+    }
+    fn status(&mut self, text: &str) {
+        self.notifier.status(text);
+    }
+    fn stopping(&mut self) {
+        if !self.stop.is_reload() {
+            self.notifier.stopping();
+        }
+    }
 }
 
 /// Everyone who watches hears the same.

@@ -3,11 +3,14 @@
 use super::lenient::Lenience;
 use super::{Origin, RunOptions, board};
 use crate::config::{Hardware, Settings};
+use crate::hal::clock;
+use crate::hal::thermal::Zone;
 use crate::hal::v4l2::{Seeker, Wanted, Wish};
 use crate::outputs::Indicator;
 use crate::outputs::display::Privacy;
 use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::SourceOpener;
+use crate::runtime::surroundings::{Surroundings, Thermometer};
 use crate::sim;
 use crate::sim::intake::{InMemory, Intake};
 use crate::sim::mjpeg::Mjpeg;
@@ -16,6 +19,7 @@ use crate::sim::snapshot::Snapshots;
 use crate::sim::terminal::{Terminal, TerminalStyle, WindowSize};
 use crate::source::{FrameRate, FrameSource, SourceError, SourceSpec};
 use std::io::Cursor;
+use std::path::Path;
 
 /// The clip that `moodlight run` plays without a config; see board/demo/ for how it was made and from what.
 const DEMO: &[u8] = include_bytes!("../../board/demo.mjpeg");
@@ -91,3 +95,25 @@ pub fn indicators(
     }
     Ok(all)
 }
+
+/// Heat, and the time of day where night hours are set.
+pub fn surroundings(settings: &Settings) -> Surroundings {
+    let has_night = settings.config.display.night.is_some();
+    Surroundings {
+        thermometer: thermometer(settings),
+        local_minute: has_night.then(|| Box::new(clock::local_minute) as Box<dyn FnMut() -> Option<u16>>),
+    }
+}
+
+/// A real board's temperature; `None` where the kernel shows none.
+fn thermometer(settings: &Settings) -> Option<Thermometer> {
+    if settings.board.hardware == Hardware::Simulated {
+        return None;
+    }
+    let zone = Zone::find(Path::new("/sys"), settings.board.thermal.zone.as_deref())?;
+    let throttles_at = zone.throttles_at().unwrap_or(USUAL_LIMIT);
+    Some(Thermometer { throttles_at, read: Box::new(move || zone.celsius()) })
+}
+
+/// Where the kernel doesn't say: Raspberry Pi firmware begins to slow down at 80 °C.
+const USUAL_LIMIT: f32 = 80.0;

@@ -1,7 +1,8 @@
 //! From model files and settings to a [`Pipeline`].
 
 use crate::classifier::manifest::Role;
-use crate::classifier::{Options, Precision, Vgg, locate};
+use crate::classifier::selftest::{self, Outcome};
+use crate::classifier::{Found, Options, Precision, Vgg, locate};
 use crate::config::Settings;
 use crate::decision::Decision;
 use crate::detector::blazeface::BlazeFace;
@@ -18,11 +19,11 @@ pub struct Stages {
     pub model_name: String,
 }
 
-/// Loads both models, each held to the manifest.
+/// Loads both models, each held to the manifest, and lets the classifier prove itself.
 pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
     let config = &settings.config;
     let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
-    let classifier = Vgg::open(&found, &Options { threads: settings.threads, ..Options::default() })?;
+    let classifier = proven(&found, settings.threads)?;
     let face = locate::find(Role::Detector, Precision::F32, None).context("the face detector")?;
     face.entry.verify(&face.path)?;
     let detector = BlazeFace::load(&face.path, &config.detector)?;
@@ -37,6 +38,31 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         max_faces: MAX_FACES,
     });
     Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
+}
+
+/// The classifier, after its self-test.
+fn proven(found: &Found, threads: usize) -> anyhow::Result<Vgg> {
+    let mut classifier = Vgg::open(found, &Options { threads, ..Options::default() })?;
+    match selftest::run(&mut classifier, found)? {
+        Outcome::Passed { patches } => {
+            log::debug!("{}: self-test passed on {patches} patches", found.entry.name)
+        }
+        Outcome::NoGoldens => log::warn!(
+            "{}: used without a self-test; models/selftest.py writes what it must give",
+            found.path.display()
+        ),
+    }
+    Ok(classifier)
+}
+
+/// Loads the classifier and says on how many patches it was right; `None` where nobody wrote down what it must give.
+pub fn self_test(settings: &Settings) -> anyhow::Result<Option<usize>> {
+    let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
+    let mut classifier = Vgg::open(&found, &Options { threads: settings.threads, ..Options::default() })?;
+    Ok(match selftest::run(&mut classifier, &found)? {
+        Outcome::Passed { patches } => Some(patches),
+        Outcome::NoGoldens => None,
+    })
 }
 
 /// More faces than this in one frame are a crowd; the smallest of them don't change what a light says.

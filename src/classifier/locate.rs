@@ -1,13 +1,16 @@
-//! Where the model files are: `--model`, `$MOODLIGHT_MODELS`, beside the binary, the system's folder, the source tree.
+//! Where the model files are: `--model`, `$MOODLIGHT_MODELS`, beside the binary, what the owner installed, the system's
+//! folder, the source tree.
 //!
 //! Terms. A *model folder* holds a manifest and the files that it lists. The first folder with a manifest wins; a
-//! folder is never mixed with another. A file given by hand is held to the manifest beside it or, by its name or
+//! folder is never mixed with another, except that what is not in the [`store`](super::store) is sought on: somebody who
+//! installs a classifier keeps the package's detector. A file given by hand is held to the manifest beside it or, by its name or
 //! hash, to the one that the look-up finds; one that neither knows is taken with a warning, unless it is as long as a
 //! listed file: that is a damaged copy.
 
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role, fingerprint};
+use super::store::Store;
 use super::{ClassifierError, Precision};
 
 /// Names a model folder, or several separated as in `PATH`.
@@ -32,7 +35,10 @@ pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Fo
         Some(path) if path.is_dir() => in_folder(path, role, precision),
         Some(path) if is_name(path) => named_for(role, precision, &path.to_string_lossy()),
         Some(path) => given_file(path, precision),
-        None => in_folder(&folder()?, role, precision),
+        None => match installed(|m| m.by_role(role, precision))? {
+            Some(found) => Ok(found),
+            None => in_folder(&folder()?, role, precision),
+        },
     }
 }
 
@@ -58,8 +64,29 @@ pub fn is_name(path: &Path) -> bool {
     !path.exists() && path.extension().is_none() && path.components().count() == 1
 }
 
+/// From the owner's own models, unless a folder before them in the order has a manifest.
+fn installed(choose: impl Fn(&Manifest) -> Option<&ModelEntry>) -> Result<Option<Found>, ClassifierError> {
+    let Some(folder) = Store::system().current() else { return Ok(None) };
+    if before_the_store().iter().any(|dir| dir.join(MANIFEST_FILE).is_file()) {
+        return Ok(None);
+    }
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    let found =
+        |entry: &ModelEntry| Found { path: folder.join(&entry.file), entry: entry.clone(), listed: true };
+    Ok(choose(&manifest).map(found))
+}
+
+/// The installed version's folder is in use: [`find`] looks there first.
+pub fn store_in_use() -> Option<PathBuf> {
+    let first = before_the_store().iter().any(|dir| dir.join(MANIFEST_FILE).is_file());
+    Store::system().current().filter(|_| !first)
+}
+
 /// Finds a model by the name that its manifest entry has, such as `vgg-light-int8`.
 pub fn find_named(name: &str) -> Result<Found, ClassifierError> {
+    if let Some(found) = installed(|m| m.by_name(name))? {
+        return Ok(found);
+    }
     let folder = folder()?;
     let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
     let entry = manifest.by_name(name).cloned().ok_or_else(|| {
@@ -78,8 +105,15 @@ pub fn folder() -> Result<PathBuf, ClassifierError> {
     })
 }
 
-/// The folders that are looked in, in order.
+/// The folders that are looked in, in order; the store's place is before the system's.
 pub fn candidates() -> Vec<PathBuf> {
+    let mut dirs = before_the_store();
+    dirs.push(PathBuf::from(SYSTEM_FOLDER));
+    dirs.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    dirs
+}
+
+fn before_the_store() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     if let Some(list) = std::env::var_os(MODELS_VARIABLE).filter(|v| !v.is_empty()) {
         dirs.extend(std::env::split_paths(&list));
@@ -88,8 +122,6 @@ pub fn candidates() -> Vec<PathBuf> {
         dirs.push(dir.join("models"));
         dirs.push(dir);
     }
-    dirs.push(PathBuf::from(SYSTEM_FOLDER));
-    dirs.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     dirs
 }
 

@@ -1,9 +1,12 @@
 //! From face patches to logits: the VGG through tract, in f32 or int8.
 //!
-//! [`manifest`] knows which file is which, [`locate`] where it is, [`vgg`] loads and runs it.
+//! [`manifest`] knows which file is which, [`locate`] where it is, [`vgg`] loads and runs it, [`selftest`] proves it,
+//! [`store`] keeps those that the owner installed.
 
 pub mod locate;
 pub mod manifest;
+pub mod selftest;
+pub mod store;
 pub mod vgg;
 
 pub use locate::{Found, find};
@@ -51,6 +54,11 @@ pub enum ClassifierError {
          --model FILE"
     )]
     NoModels { tried: String },
+    #[error(
+        "{model}: self-test failed: on {case} it gives {found:?}, expected {expected:?}; the file, the memory or the \
+         processor is faulty: restore the model from the release, then check supply and memory"
+    )]
+    SelfTest { model: String, case: String, expected: Vec<f32>, found: Vec<f32> },
     #[error("the classifier failed: {0}")]
     Run(String),
 }

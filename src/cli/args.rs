@@ -28,10 +28,17 @@ pub enum Command {
     Eval(EvalArgs),
     /// Measure time and memory of each stage on this machine.
     Bench(BenchArgs),
+    /// Look at camera, pins, bus, display, models, service and board: what works, what does not, what to do.
+    Doctor(DoctorArgs),
+    /// Try the lights.
+    Leds(LedsArgs),
     /// Switch every configured light off and blank the panels (for a service's ExecStopPost).
     OutputsOff(OutputsOffArgs),
-    /// List, inspect and verify model files.
+    /// List, inspect, verify and install model files.
     Model(ModelArgs),
+    /// Write manual pages and shell completions into DIR.
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Which classifier is used; everything left out comes from the config or the model's folder.
@@ -56,6 +63,10 @@ pub struct RunArgs {
     /// Start with what works and show the rest as faults
     #[arg(long)]
     pub best_effort: bool,
+    /// For a service manager: a broken config is shown as a fault and read again when the file changes; an installed
+    /// model that fails gives way to the one before; the board is remembered
+    #[arg(long)]
+    pub service: bool,
     /// Play a recording in its own time instead of as fast as possible [default: on a terminal]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub realtime: Option<bool>,
@@ -91,6 +102,47 @@ pub struct OutputsOffArgs {
     /// Board profile by name, or its file [default: the config's, else recognised, else sim]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct DoctorArgs {
+    /// Print the commands that would mend what is wrong, and run none
+    #[arg(long, conflicts_with = "json")]
+    pub fix: bool,
+    /// Print JSON, and nothing else, on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<String>,
+    /// Look at this source instead of the config's
+    #[arg(long, value_name = "SRC")]
+    pub source: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LedsArgs {
+    #[command(subcommand)]
+    pub command: LedsCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum LedsCommand {
+    /// Light each wired LED alone and say which one it is.
+    Test {
+        /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Board profile by name, or its file [default: the config's, else recognised, else sim]
+        #[arg(long, value_name = "NAME")]
+        board: Option<String>,
+        /// How long each light stays
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+        step: Duration,
+    },
 }
 
 #[derive(Debug, Clone, Args)]
@@ -230,6 +282,8 @@ pub enum ModelCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Prove a model and switch to it; the one before is kept, and comes back by itself if the new one fails.
+    Install(InstallArgs),
     /// Compare files with the manifest.
     Verify {
         /// Model file or name [default: every model of the manifest]
@@ -238,6 +292,25 @@ pub enum ModelCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InstallArgs {
+    /// Model files with a manifest.toml (and .selftest.json) beside them, or a folder of such
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Take a classifier for which nobody wrote down what it must give
+    #[arg(long)]
+    pub without_self_test: bool,
+    /// Print JSON, and nothing else, on stdout
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// More threads than any board has are a typing error.

@@ -13,9 +13,13 @@
 pub mod args;
 mod bench;
 mod classify;
+mod doctor;
 mod eval;
+mod generate;
+mod leds;
 mod logging;
 mod model;
+mod model_install;
 mod outputs_off;
 mod run;
 mod style;
@@ -83,6 +87,9 @@ fn dispatch(cli: Cli) -> CommandResult {
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Leds(args)) => leds::run(args),
+        Some(Command::Generate(args)) => generate::run(&args),
         Some(Command::OutputsOff(args)) => outputs_off::run(args),
         Some(Command::Model(args)) => model::run(&args),
     }

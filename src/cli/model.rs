@@ -1,4 +1,4 @@
-//! `moodlight model list | inspect | verify`: what the model files are, what runs their nodes, whether they are whole.
+//! `moodlight model list | inspect | verify` (`install` has a file of its own): what the model files are, what runs their nodes, whether they are whole.
 
 use super::args::{ModelArgs, ModelCommand};
 use super::style::{Style, table};
@@ -21,6 +21,7 @@ pub fn run(args: &ModelArgs) -> CommandResult {
     match &args.command {
         ModelCommand::List { json } => list(*json),
         ModelCommand::Inspect { file, json } => show(file.as_deref(), *json),
+        ModelCommand::Install(args) => super::model_install::run(args),
         ModelCommand::Verify { file, json } => verify(file.as_deref(), *json),
     }
 }

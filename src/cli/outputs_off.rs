@@ -8,7 +8,8 @@ use crate::config::{Config, Overrides, Settings};
 pub fn run(args: OutputsOffArgs) -> CommandResult {
     let loaded = Config::find(args.config.as_deref()).map_err(Failure::usage)?;
     super::logging::set_level(loaded.config.log.level.filter());
-    let flags = Overrides { board: args.board, ..Overrides::default() };
+    let flags =
+        Overrides { board: args.board, remembered_board: super::run::known_board(), ..Overrides::default() };
     let settings = Settings::resolve(loaded, &flags, &super::run::device_tree()).map_err(Failure::usage)?;
     app::outputs_off(&settings)?;
     Ok(Exit::Done)

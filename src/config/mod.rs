@@ -263,12 +263,15 @@ impl Config {
     /// `--config`, then `$MOODLIGHT_CONFIG`, then /etc/moodlight/moodlight.toml, then all defaults. A file that was
     /// named must exist.
     pub fn find(given: Option<&Path>) -> Result<Loaded, ConfigError> {
-        let named = given
-            .map(Path::to_path_buf)
-            .or_else(|| std::env::var_os(CONFIG_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from));
+        let named = given.map(Path::to_path_buf).or_else(Self::named_by_environment);
         let file = named.or_else(|| Some(PathBuf::from(SYSTEM_CONFIG)).filter(|p| p.exists()));
         let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         Ok(Loaded { config, file })
+    }
+
+    /// The file that `$MOODLIGHT_CONFIG` names.
+    pub fn named_by_environment() -> Option<PathBuf> {
+        std::env::var_os(CONFIG_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from)
     }
 
     /// Reads one file.

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub board: Option<String>,
+    /// Profile that was recognised at an earlier start; config and flag win.
+    pub remembered_board: Option<String>,
     pub source: Option<String>,
     pub precision: Option<Precision>,
     pub model: Option<PathBuf>,
@@ -98,7 +100,8 @@ fn choose_board(
     flags: &Overrides,
     device_tree: &[u8],
 ) -> Result<BoardProfile, ConfigError> {
-    let recognised = || BoardProfile::recognise(device_tree).filter(|_| has_file);
+    let remembered = flags.remembered_board.as_deref();
+    let recognised = || remembered.or_else(|| BoardProfile::recognise(device_tree)).filter(|_| has_file);
     let name = flags.board.as_deref().or(config.board.as_deref()).or_else(recognised);
     BoardProfile::load(name.unwrap_or(super::board::SIMULATION))
 }

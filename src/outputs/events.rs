@@ -7,13 +7,43 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// One line of the trace without its time. The runtime stamps `t_ms`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    Start { source: String, precision: &'static str, model: String },
-    State { from: MoodKind, to: MoodKind, track: Option<u32>, scores: Option<EmotionScores> },
-    Led { line: String, on: bool },
-    Frame { sequence: u64, faces: usize },
-    Fault { what: String, detail: String },
-    Recovered { what: String },
-    End { frames: u64, faces: u64, dropped: u64, faults: u64 },
+    Start {
+        source: String,
+        precision: &'static str,
+        model: String,
+    },
+    State {
+        from: MoodKind,
+        to: MoodKind,
+        track: Option<u32>,
+        scores: Option<EmotionScores>,
+    },
+    Led {
+        line: String,
+        on: bool,
+    },
+    Frame {
+        sequence: u64,
+        faces: usize,
+    },
+    Fault {
+        what: String,
+        detail: String,
+    },
+    Recovered {
+        what: String,
+    },
+    /// Fewer frames a second while the board is hot; `null`: all of them again.
+    Heat {
+        celsius: f32,
+        frames_per_second: Option<u32>,
+    },
+    End {
+        frames: u64,
+        faces: u64,
+        dropped: u64,
+        faults: u64,
+    },
 }
 
 impl Event {
@@ -26,6 +56,7 @@ impl Event {
             Event::Frame { .. } => "frame",
             Event::Fault { .. } => "fault",
             Event::Recovered { .. } => "recovered",
+            Event::Heat { .. } => "heat",
             Event::End { .. } => "end",
         }
     }
@@ -71,6 +102,10 @@ impl Serialize for TraceLine<'_> {
                 map.serialize_entry("detail", detail)?;
             }
             Event::Recovered { what } => map.serialize_entry("what", what)?,
+            Event::Heat { celsius, frames_per_second } => {
+                map.serialize_entry("celsius", celsius)?;
+                map.serialize_entry("frames_per_second", frames_per_second)?;
+            }
             Event::End { frames, faces, dropped, faults } => {
                 map.serialize_entry("frames", frames)?;
                 map.serialize_entry("faces", faces)?;

@@ -38,6 +38,9 @@ pub trait Indicator: Send {
     /// When the picture will change by itself although the view stays the same (blinking), if it will.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp>;
 
+    /// What time of day it is here, in minutes after midnight; told now and then by who has a clock, for night hours.
+    fn local_time(&mut self, _minute: u16) {}
+
     /// Everything dark; called at the end of every run, even a failed one.
     fn off(&mut self, now: Timestamp, changes: &mut Vec<Event>) -> Result<(), IndicatorError>;
 

@@ -8,6 +8,7 @@
 use super::capture::Capture;
 use super::seeing::{self, Answer, Sight, Spares};
 use super::slot::{CameraState, News, Slot, Vigil};
+use super::surroundings::{Pace, Surroundings, Watchman};
 use super::{Ending, Session, SourceOpener, Stop};
 use crate::frame::Timestamp;
 use std::sync::Arc;
@@ -52,14 +53,27 @@ pub fn run(
     options: LiveOptions,
     stop: &Stop,
 ) -> Ending {
+    run_in(session, opener, options, stop, Surroundings::default())
+}
+
+/// As [`run`], with fewer looks a second while the board is hot, and told the time of day.
+pub fn run_in(
+    session: &mut Session,
+    opener: Box<dyn SourceOpener>,
+    options: LiveOptions,
+    stop: &Stop,
+    surroundings: Surroundings,
+) -> Ending {
     let started = Instant::now();
-    let (slot, spares) = (Arc::new(Slot::default()), Spares::default());
+    let (slot, spares, pace) = (Arc::new(Slot::default()), Spares::default(), Pace::default());
     let quit = Arc::new(AtomicBool::new(false));
-    let threads = match start(session, opener, options, started, &slot, &spares, &quit) {
+    let shared = Shared { slot: &slot, spares: &spares, pace: &pace, quit: &quit };
+    let threads = match start(session, opener, options, started, &shared) {
         Ok(threads) => threads,
         Err(e) => return Ending::Failed(e),
     };
-    let ending = Show { session, slot: &slot, spares: &spares, started, options, stop }.run();
+    let watchman = Watchman::new(surroundings, pace);
+    let ending = Show { session, slot: &slot, spares: &spares, watchman, started, options, stop }.run();
     quit.store(true, Ordering::Relaxed);
     let (dropped, damaged) = slot.losses();
     session.count_dropped(dropped + damaged);
@@ -71,22 +85,29 @@ pub fn run(
     ending
 }
 
+/// What the threads have in common.
+struct Shared<'a> {
+    slot: &'a Arc<Slot<Answer>>,
+    spares: &'a Spares,
+    pace: &'a Pace,
+    quit: &'a Arc<AtomicBool>,
+}
+
 /// Starts the capture thread and the seeing thread.
 fn start(
     session: &mut Session,
     opener: Box<dyn SourceOpener>,
     options: LiveOptions,
     started: Instant,
-    slot: &Arc<Slot<Answer>>,
-    spares: &Spares,
-    quit: &Arc<AtomicBool>,
+    shared: &Shared<'_>,
 ) -> anyhow::Result<[JoinHandle<()>; 2]> {
     let mut eyes = session.lend_eyes().ok_or_else(|| anyhow::anyhow!("a session runs once"))?;
-    let capture = Capture { slot: slot.clone(), quit: quit.clone(), started, options };
-    let (slot, spares, quit) = (slot.clone(), spares.clone(), quit.clone());
+    let capture = Capture { slot: shared.slot.clone(), quit: shared.quit.clone(), started, options };
+    let (slot, spares) = (shared.slot.clone(), shared.spares.clone());
+    let (pace, quit) = (shared.pace.clone(), shared.quit.clone());
     Ok([
         spawn("capture", move || capture.run(opener))?,
-        spawn("seeing", move || seeing::run(&mut eyes, &slot, &spares, &quit))?,
+        spawn("seeing", move || seeing::run(&mut eyes, &slot, &spares, &pace, &quit))?,
     ])
 }
 
@@ -102,6 +123,7 @@ struct Show<'a> {
     session: &'a mut Session,
     slot: &'a Slot<Answer>,
     spares: &'a Spares,
+    watchman: Watchman,
     started: Instant,
     options: LiveOptions,
     stop: &'a Stop,
@@ -229,6 +251,7 @@ impl Show<'_> {
     fn pass_time(&mut self, watch: &mut Watch) {
         let now = self.now();
         self.session.advance(now);
+        self.watchman.look_around(self.session, now);
         let Vigil { alive, busy, arrived } = self.slot.vigil();
         if !self.session.is_camera_faulted()
             && let Some(why) = watch.complaint(now, arrived, self.options.fault_after)

@@ -4,18 +4,28 @@
 //! - [`lockstep`]: recordings, one thread, every frame, the recording's own time, at full speed or paced for a person.
 //! - [`live`]: cameras, on three threads: [`capture`] fills the [`slot`] with the newest frame, [`seeing`] looks at it, and the
 //!   caller's has the lights, which keep their own time.
+//! - [`surroundings`]: heat and the time of day. [`governor`]: fewer frames a second while the board is hot.
+//! - [`alarm`]: the fault pattern while there is no session to show it.
+//! - [`caretaker`]: a changed config, a minute that has passed.
+//! - [`measure`]: a source's real rate. [`walk`]: the lights one after the other.
 //! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
 
+pub mod alarm;
 pub mod capture;
+pub mod caretaker;
+pub mod governor;
 pub mod heartbeat;
 mod lights;
 pub mod live;
 pub mod lockstep;
+pub mod measure;
 pub mod seeing;
 pub mod session;
 pub mod slot;
 pub mod stop;
+pub mod surroundings;
 pub mod trace;
+pub mod walk;
 
 pub use session::{Counters, Session};
 pub use stop::Stop;

@@ -4,12 +4,13 @@
 //! a slow or emulated board), while a fault, a signal and a blink are due at their own times.
 
 use super::slot::Slot;
+use super::surroundings::Pace;
 use crate::frame::{Frame, GrayImage, GrayView, Timestamp};
 use crate::pipeline::{Eyes, Faces, PipelineError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What was seen in one frame.
 #[derive(Debug, Default)]
@@ -50,17 +51,30 @@ impl Spares {
 const TICK: Duration = Duration::from_millis(100);
 
 /// Looks at frames until `quit`, or until a look fails for good. That is always heard of, a panic among them.
-pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, quit: &AtomicBool) {
-    let last_word = catch_unwind(AssertUnwindSafe(|| look_on(eyes, slot, spares, quit)));
+pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, pace: &Pace, quit: &AtomicBool) {
+    let last_word = catch_unwind(AssertUnwindSafe(|| look_on(eyes, slot, spares, pace, quit)));
     if let Some(last_word) = last_word.unwrap_or(Some(Answer::Panicked)) {
         slot.insist(last_word);
     }
 }
 
-fn look_on(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, quit: &AtomicBool) -> Option<Answer> {
-    let mut frame = Frame::default();
+fn look_on(
+    eyes: &mut Eyes,
+    slot: &Slot<Answer>,
+    spares: &Spares,
+    pace: &Pace,
+    quit: &AtomicBool,
+) -> Option<Answer> {
+    let (mut frame, mut begun) = (Frame::default(), None::<Instant>);
     while !quit.load(Ordering::Relaxed) {
+        // On a hot board: the newest frame of the pause is looked at after it, the others count as dropped.
+        let rest = begun.map_or(Duration::ZERO, |b| pace.interval().saturating_sub(b.elapsed()));
+        if !rest.is_zero() {
+            std::thread::sleep(rest.min(TICK));
+            continue;
+        }
         let Some(ticket) = slot.take(&mut frame, TICK) else { continue };
+        begun = Some(Instant::now());
         match look(eyes, &frame, spares.get()) {
             failed @ Answer::Failed(_) => return Some(failed),
             answer => slot.answer(ticket, answer),

@@ -210,6 +210,23 @@ impl Session {
         self.lights.faults.contains_key(CAMERA)
     }
 
+    /// The board's heat changed how many frames a second are worked on; `None`: all of them again.
+    pub fn heat(&mut self, celsius: f32, frames_per_second: Option<u32>, now: Timestamp) {
+        self.advance(now);
+        match frames_per_second {
+            Some(n) => log::warn!("the board is at {celsius:.1} °C: {n} frames a second until it is cooler"),
+            None => log::info!("the board is at {celsius:.1} °C: every frame again"),
+        }
+        self.lights.record(self.now, &Event::Heat { celsius, frames_per_second });
+    }
+
+    /// What time of day it is, in minutes after midnight: night hours begin and end.
+    pub fn local_time(&mut self, minute: u16, now: Timestamp) {
+        self.advance(now);
+        self.lights.indicators.iter_mut().for_each(|i| i.local_time(minute));
+        self.show();
+    }
+
     /// Progress was made: the watchdogs may know.
     pub fn beat(&mut self) {
         if let Some(h) = &mut self.lights.heartbeat {

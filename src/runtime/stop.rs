@@ -9,6 +9,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicUsize>);
 
+/// No signal's number: the run is to begin anew.
+const RELOAD: usize = 1 << 16;
+
 impl Stop {
     /// Never stops by itself; for tests and for embedding.
     pub fn never() -> Self {
@@ -34,6 +37,21 @@ impl Stop {
             0 => None,
             signal => Some(signal as i32),
         }
+    }
+
+    /// Asks for an end that is followed by a new beginning. A signal that came, or comes, is stronger.
+    pub fn request_reload(&self) {
+        let _ = self.0.compare_exchange(0, RELOAD, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The end was asked for by [`request_reload`](Self::request_reload).
+    pub fn is_reload(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == RELOAD
+    }
+
+    /// As [`is_reload`](Self::is_reload), and nothing is asked for any more.
+    pub fn take_reload(&self) -> bool {
+        self.0.compare_exchange(RELOAD, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Asks for the end from inside, as if `signal` had come.

@@ -114,3 +114,50 @@ fn a_strange_model_file_is_refused(#[case] content: Vec<u8>, #[case] word: &str)
 fn an_absent_source_is_1(#[case] source: &str, #[case] word: &str) {
     moodlight(["run", "--source", source, "--duration", "3s"]).expect(1, &[word]);
 }
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(model_file(name)).unwrap()
+}
+
+/// A models folder whose int8 classifier has one bit of one weight turned over and whose hashes say that this is right:
+/// what a faulty memory cell does after the file was read and checked.
+fn models_with_a_turned_bit() -> Scratch {
+    use sha2::{Digest, Sha256};
+    let mut bytes = int8();
+    let middle = bytes.len() / 100; // among the convolutions' weights, of which every pixel makes use
+    bytes[middle] ^= 0x40;
+    let sha = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let (old, new) = (sha(&int8()), sha(&bytes));
+    let models = models_with(Some(&bytes));
+    for file in ["manifest.toml", "vgg-int8.selftest.json"] {
+        assert!(read(file).contains(&old), "{file}");
+        models.write(file, read(file).replace(&old, &new).as_bytes());
+    }
+    models
+}
+
+/// The fault pattern first (on the board of a test: in the trace and the terminal), then exit code 1 and no emotion.
+#[test]
+fn a_model_that_gives_wrong_logits_is_shown_as_a_fault() {
+    let models = models_with_a_turned_bit();
+    let folder = models.path("").display().to_string();
+    let trace = models.path("trace").display().to_string();
+    let clip = format!("image:{}", data("happy_astronaut.png"));
+    let words = ["self-test failed", "vgg-int8.onnx", "fault      model: ", "restore"];
+    let ran = moodlight(["run", "--model", &folder, "--source", &clip, "--trace", &trace]).expect(1, &words);
+    assert!(!ran.stdout.contains("  happy "), "{ran:#?}");
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let lines: Vec<serde_json::Value> = trace.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((&lines[0]["event"], &lines[0]["what"]), (&"fault".into(), &"model".into()), "{trace}");
+    let fault = |on: bool| lines.iter().any(|l| l["line"] == "fault" && l["on"] == on);
+    assert!(fault(true) && fault(false), "the double flash begins, and is ended: {trace}");
+    assert_eq!(lines.last().unwrap()["event"], "end");
+}
+
+#[test]
+fn a_model_without_goldens_is_said_to_be_untested() {
+    let models = models_with(Some(&int8()));
+    let clip = format!("image:{}", data("happy_astronaut.png"));
+    let folder = models.path("").display().to_string();
+    moodlight(["run", "--model", &folder, "--source", &clip]).expect(0, &["without a self-test", "happy"]);
+}

@@ -3,8 +3,11 @@
 mod bad_input;
 mod bench;
 mod classify;
+mod doctor;
 mod eval;
 mod harness;
+mod install;
 mod model;
 mod run;
+mod service;
 mod usage;

@@ -158,7 +158,32 @@ fn a_quiet_page_dims_and_a_face_wakes_it() {
     assert!(brightest(&page) > awake);
 }
 
+/// Hours are told from outside; before that, and by day, nothing changes.
 #[rstest]
+#[case::untold(None, 255)]
+#[case::by_day(Some(12 * 60), 255)]
+#[case::by_night(Some(23 * 60), 40)]
+#[case::toward_morning(Some(7 * 60), 255)]
+fn night_hours_are_darker(#[case] minute: Option<u16>, #[case] at_most: u8) {
+    let night = toml::from_str("night = \"22:00-07:00\"\nnight_brightness = 10").expect("well-formed");
+    let mut page = Display::new(SimPanel::<Rgb888>::new(320, 240), night, Privacy::NothingKept);
+    minute.into_iter().for_each(|m| page.local_time(m));
+    show(&mut page, &mood(MoodKind::Emotion(Emotion::Happy), 0.9), 0);
+    let brightest = page.panel().pixels().iter().map(|p| p.g()).max().unwrap_or(0);
+    assert!(brightest <= at_most && brightest > at_most / 2, "{brightest}");
+}
+
+#[test]
+fn a_night_without_brightness_is_dark() {
+    let night = toml::from_str("night = \"00:00-12:00\"\nnight_brightness = 0").expect("well-formed");
+    let mut page = Display::new(SimPanel::<Rgb888>::new(320, 240), night, Privacy::NothingKept);
+    page.local_time(1);
+    show(&mut page, &mood(MoodKind::Emotion(Emotion::Happy), 0.9), 0);
+    assert!(page.panel().pixels().iter().all(|p| *p == Rgb888::BLACK));
+}
+
+#[rstest]
+#[case("night_brightness = 101", "display.night_brightness: expected 0 to 100 percent, found 101")]
 #[case("brightness = 0", "display.brightness: expected 1 to 100 percent, found 0")]
 #[case("dimmed = 101", "display.dimmed: expected 1 to 100 percent, found 101")]
 fn settings_out_of_range_are_named(#[case] text: &str, #[case] expect: &str) {

@@ -44,25 +44,30 @@ pub(super) struct Found<'a> {
 /// No such chip (the ones there are), no such offset (how many there are), no such name (the names there are), held by
 /// someone (who, and which are free).
 pub(super) fn find<'a>(chips: &'a [ChipView], chip: &str, line: &LineAt) -> Result<Found<'a>, GpioError> {
+    let found = locate(chips, chip, line)?;
+    match &found.line.holder {
+        Some(_) => Err(found.why_refused("")),
+        None => Ok(found),
+    }
+}
+
+/// As [`find`], whoever holds it.
+pub(super) fn locate<'a>(chips: &'a [ChipView], chip: &str, line: &LineAt) -> Result<Found<'a>, GpioError> {
     let board = chips.iter().find(|c| c.is_called(chip));
-    let found = match line {
+    match line {
         LineAt::Offset(offset) => {
             let board = board.ok_or_else(|| no_chip(chips, chip))?;
             let line = board.lines.get(*offset as usize).ok_or_else(|| {
                 let last = board.lines.len().saturating_sub(1);
                 GpioError::new(&board.label, format!("it has no line {offset}: its lines are 0 to {last}"))
             })?;
-            Found { chip: board, line }
+            Ok(Found { chip: board, line })
         }
         LineAt::Name(name) => board
             .into_iter()
             .chain(chips)
             .find_map(|chip| Some(Found { chip, line: chip.lines.iter().find(|l| l.name == *name)? }))
-            .ok_or_else(|| no_name(chips, name))?,
-    };
-    match &found.line.holder {
-        Some(_) => Err(found.why_refused("")),
-        None => Ok(found),
+            .ok_or_else(|| no_name(chips, name)),
     }
 }
 

@@ -114,6 +114,12 @@ impl Gpio {
     pub fn find(&self, line: &LineAt) -> Result<LineView, GpioError> {
         lookup::find(&self.chips, &self.chip, line).map(|f| f.line.clone())
     }
+
+    /// Another moodlight, usually the service, holds the line.
+    pub fn is_ours(&self, line: &LineAt) -> bool {
+        lookup::locate(&self.chips, &self.chip, line)
+            .is_ok_and(|f| f.line.holder.as_deref() == Some(CONSUMER))
+    }
 }
 
 /// Reads a chip and its lines without taking any.

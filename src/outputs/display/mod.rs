@@ -4,7 +4,7 @@
 //! drawn only when what it shows has changed, at most ten times a second, a new mood at once.
 //!
 //! Care for the panel: every minute the page moves by a pixel or two along a small circle, so that no edge burns in;
-//! after a while without a face it dims.
+//! after a while without a face it dims, and in night hours it is darker still or dark.
 //!
 //! It stores nothing: the picture goes to the panel and nowhere else.
 
@@ -14,6 +14,7 @@ mod icon;
 mod ink;
 mod latin;
 mod layout;
+mod night;
 mod page;
 mod picture;
 mod strokes;
@@ -21,6 +22,7 @@ mod words;
 
 pub use ink::Ink;
 pub use layout::{Bars, Layout};
+pub use night::Night;
 pub use words::Language;
 
 use super::events::Event;
@@ -67,13 +69,25 @@ pub struct DisplaySettings {
     pub dim_after_s: u64,
     /// Brightness when dimmed, percent of `brightness`, 1..=100.
     pub dimmed: u8,
+    /// Night hours, local time: `"22:00-07:00"`. Absent: none.
+    pub night: Option<Night>,
+    /// Brightness at night, percent of `brightness`, 0..=100; 0 is dark.
+    pub night_brightness: u8,
     /// Show the camera picture where there is room; otherwise only drawn things.
     pub picture: bool,
 }
 
 impl Default for DisplaySettings {
     fn default() -> Self {
-        Self { language: Language::English, brightness: 100, dim_after_s: 120, dimmed: 35, picture: true }
+        Self {
+            language: Language::English,
+            brightness: 100,
+            dim_after_s: 120,
+            dimmed: 35,
+            night: None,
+            night_brightness: 10,
+            picture: true,
+        }
     }
 }
 
@@ -83,6 +97,10 @@ impl DisplaySettings {
             if !(1..=100).contains(&value) {
                 return Err(format!("display.{key}: expected 1 to 100 percent, found {value}"));
             }
+        }
+        if self.night_brightness > 100 {
+            let found = self.night_brightness;
+            return Err(format!("display.night_brightness: expected 0 to 100 percent, found {found}"));
         }
         Ok(())
     }
@@ -105,6 +123,8 @@ pub struct Display<P: Panel> {
     layout: Layout,
     shown: Option<Shown>,
     drawn_at: Timestamp,
+    /// Minutes after midnight, once somebody told.
+    minute: Option<u16>,
     /// The last view was not drawn in full, to keep to [`REDRAW`].
     behind: bool,
 }
@@ -137,7 +157,16 @@ enum Body {
 impl<P: Panel> Display<P> {
     pub fn new(mut panel: P, settings: DisplaySettings, privacy: Privacy) -> Self {
         let layout = Layout::of(panel.canvas().bounding_box().size);
-        Self { panel, settings, privacy, layout, shown: None, drawn_at: Timestamp::ZERO, behind: false }
+        Self {
+            panel,
+            settings,
+            privacy,
+            layout,
+            shown: None,
+            drawn_at: Timestamp::ZERO,
+            minute: None,
+            behind: false,
+        }
     }
 
     pub fn panel(&self) -> &P {
@@ -168,8 +197,13 @@ impl<P: Panel> Display<P> {
         let DisplaySettings { brightness, dim_after_s, dimmed, .. } = self.settings;
         let alone = now.since(view.mood.since) >= Duration::from_secs(dim_after_s);
         let dim = dim_after_s > 0 && view.mood.kind == MoodKind::NoFace && alone;
-        let light = brightness as u32 * if dim { dimmed as u32 } else { 100 } / 100;
-        light.max(1) as u8
+        let light = (brightness as u32 * if dim { dimmed as u32 } else { 100 } / 100).max(1);
+        match (self.settings.night, self.minute) {
+            (Some(night), Some(minute)) if night.covers(minute) => {
+                light.min(brightness as u32 * self.settings.night_brightness as u32 / 100) as u8
+            }
+            _ => light as u8,
+        }
     }
 
     /// How sure, what else it may be, or what to do.
@@ -287,6 +321,10 @@ impl<P: Panel> Indicator for Display<P> {
         }
         let minutes = now.as_duration().as_secs() / WANDER.as_secs();
         Some(Timestamp::from_duration(WANDER * (minutes as u32 + 1)))
+    }
+
+    fn local_time(&mut self, minute: u16) {
+        self.minute = Some(minute);
     }
 
     fn off(&mut self, _now: Timestamp, _changes: &mut Vec<Event>) -> Result<(), IndicatorError> {

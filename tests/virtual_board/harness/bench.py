@@ -30,7 +30,7 @@ class Scenario:
 
 # Faults that are built in by `run --sabotage`, and the scenarios that must notice.
 SABOTAGES = {"led": "happy-led", "picture": "happy-led", "outputs-off": "sigkill"}
-GROUPS = ["harness", "lights", "faults", "stops", "end", "pi"]
+GROUPS = ["harness", "lights", "faults", "doctor", "stops", "end", "pi", "card", "hand"]
 SCENARIOS: list[Scenario] = []
 
 

@@ -20,7 +20,7 @@ HOME = "/run/moodlight"
 # What an owner of a very slow board would write: scanning the whole picture takes the emulator a second, so a known face is only followed
 # for a while, and a face counts at its first sighting. How the mood is decided stays as it is.
 FRAME_RATE = "[detector]\nscan_ms = 3000\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n"
-MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-compact-int8.onnx", "blazeface-back.onnx"]
+MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "vgg-compact-int8.onnx", "vgg-compact-int8.selftest.json", "blazeface-back.onnx"]
 
 
 class FirmwareError(RuntimeError):

@@ -1,0 +1,91 @@
+//! `moodlight model install FILE…`: a model of the owner's, proved and switched to.
+
+use super::args::InstallArgs;
+use super::{CommandResult, Exit, print, print_json};
+use crate::classifier::manifest::{MANIFEST_FILE, Manifest, Role};
+use crate::classifier::selftest::{self, Outcome};
+use crate::classifier::store::{Candidate, KernelDisk, Store, install};
+use crate::classifier::{Found, Options, Vgg};
+use crate::detector::blazeface::{BlazeFace, DetectorSettings};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Serialize)]
+struct Installed {
+    version: String,
+    folder: String,
+    models: Vec<String>,
+}
+
+pub fn run(args: &InstallArgs) -> CommandResult {
+    let files: Vec<PathBuf> = args.files.iter().map(|f| expand(f)).collect::<Result<Vec<_>, _>>()?.concat();
+    let candidates: Vec<Candidate> =
+        files.iter().map(|f| Candidate::read(f)).collect::<Result<_, _>>().map_err(anyhow::Error::from)?;
+    check_distinct(&candidates)?;
+    let store = Store::system();
+    std::fs::create_dir_all(store.root())
+        .with_context(|| format!("{}: cannot be made; run it as root (sudo)", store.root().display()))?;
+    let mut prove = |found: &Found| prove(found, args.without_self_test);
+    let version = install(&store, &candidates, &mut KernelDisk, &mut prove).map_err(anyhow::Error::from)?;
+    let installed = Installed {
+        folder: store.root().join(&version).display().to_string(),
+        models: candidates.iter().map(|c| c.found.entry.name.clone()).collect(),
+        version,
+    };
+    if args.json {
+        print_json(&installed)?;
+    } else {
+        print(&format!(
+            "installed {} as {} in {}\non trial: after a minute of running it has proved itself; before that, three deaths of the \
+             service bring the model before it back\nnow: sudo systemctl restart moodlight\n",
+            installed.models.join(", "),
+            installed.version,
+            store.root().display()
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A folder stands for every file that its manifest lists.
+fn expand(given: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !given.is_dir() {
+        return Ok(vec![given.into()]);
+    }
+    let manifest = Manifest::read(&given.join(MANIFEST_FILE))?;
+    Ok(manifest.models.iter().map(|m| given.join(&m.file)).collect())
+}
+
+fn check_distinct(candidates: &[Candidate]) -> anyhow::Result<()> {
+    for (i, a) in candidates.iter().enumerate() {
+        let (a, others) = (&a.found.entry, candidates[..i].iter().map(|c| &c.found.entry));
+        for b in others {
+            if a.file == b.file || (a.role == b.role && a.precision == b.precision) {
+                bail!("{} and {} are for the same purpose: install one of them", b.name, a.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Loads the file and lets it show what it can.
+fn prove(found: &Found, without_self_test: bool) -> Result<(), String> {
+    match found.entry.role {
+        Role::Detector => {
+            BlazeFace::load(&found.path, &DetectorSettings::default()).map(|_| ()).map_err(|e| e.to_string())
+        }
+        Role::Classifier => {
+            let mut vgg =
+                Vgg::open(found, &Options { threads: 0, kernel: None }).map_err(|e| e.to_string())?;
+            match selftest::run(&mut vgg, found).map_err(|e| e.to_string())? {
+                Outcome::Passed { .. } => Ok(()),
+                Outcome::NoGoldens if without_self_test => Ok(()),
+                Outcome::NoGoldens => {
+                    Err("it has no .selftest.json beside it, so nobody can say that it works here; \
+                                           write one (models/selftest.py), or add --without-self-test"
+                        .into())
+                }
+            }
+        }
+    }
+}

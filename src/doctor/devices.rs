@@ -1,0 +1,219 @@
+//! Judgements on what hangs on the board: camera, pins, bus, screen.
+
+use super::Check;
+use super::facts::{Camera, I2c, Pins, Screen, Stream, VideoNode, WireState};
+
+/// A light follows a face well from this rate on; below it, it lags visibly.
+const ENOUGH_FPS: f32 = 10.0;
+/// A camera that gives less than this part of what its driver promised has a reason: dark room, long cable, full bus.
+const PROMISE_KEPT: f32 = 0.7;
+
+pub fn camera(camera: &Camera) -> Check {
+    match camera {
+        Camera::Recording(source) => Check::skip("camera", format!("the source is no camera: {source}")),
+        Camera::HeldByService { source } => {
+            Check::ok("camera", format!("{source}: the running service has it"))
+        }
+        Camera::Works(Stream { name, frames: 0, seconds, .. }) => Check::fail(
+            "camera",
+            format!("{name}: opened, but no usable frame in {seconds:.1} s"),
+            "unplug the camera and plug it in again, into a port of the board itself; then another cable, another camera",
+        ),
+        Camera::Works(stream) => Check::ok("camera", stream.name.clone()),
+        Camera::Fails { source, reason, holders } => {
+            let found =
+                if reason.contains(source.as_str()) { reason.clone() } else { format!("{source}: {reason}") };
+            match holders.as_slice() {
+                [] => Check::fail("camera", found, camera_advice(reason)).fix_for(reason),
+                list => Check::fail(
+                    "camera",
+                    found,
+                    format!("end {}; only one program can have the camera", list.join(" and ")),
+                ),
+            }
+        }
+    }
+}
+
+fn camera_advice(reason: &str) -> &'static str {
+    match reason {
+        r if r.contains("no permission") => "let this user into the group video, then log in again",
+        r if r.contains("raw sensor") || r.contains("CSI") => {
+            "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi"
+        }
+        r if r.contains("no such camera") || r.contains("no camera") => {
+            "plug a USB camera in (lsusb must show it), or name another source in [source] src"
+        }
+        r if r.contains("no bandwidth") => "use another USB port, or fewer cameras",
+        _ => "unplug the camera and plug it in again; see the message",
+    }
+}
+
+impl Check {
+    fn fix_for(self, reason: &str) -> Self {
+        if reason.contains("no permission") { self.fix("sudo usermod -aG video $USER") } else { self }
+    }
+}
+
+/// What each node is, so that nobody wonders why /dev/video1 shows nothing.
+pub fn nodes(nodes: &[VideoNode], camera: &Camera) -> Check {
+    let told: Vec<String> = nodes
+        .iter()
+        .map(|n| match n.formats.is_empty() {
+            true => format!("{}: {}", n.path.display(), n.what),
+            false => format!("{}: {} ({})", n.path.display(), n.what, n.formats),
+        })
+        .collect();
+    let is_camera = !matches!(camera, Camera::Recording(_));
+    match (told.is_empty(), nodes.iter().any(|n| n.gives_pictures)) {
+        (true, _) if is_camera => Check::warn(
+            "camera_nodes",
+            "the kernel shows no /dev/video*",
+            "a USB camera must show in lsusb and load uvcvideo; a ribbon-cable camera needs its overlay in config.txt",
+        ),
+        (true, _) => Check::skip("camera_nodes", "the kernel shows no /dev/video*"),
+        (false, true) => Check::ok("camera_nodes", told.join("; ")),
+        (false, false) => Check::warn(
+            "camera_nodes",
+            told.join("; "),
+            "none of these gives pictures by itself: metadata nodes carry exposure times, sensors and image processors of CSI \
+             cameras need rpicam-vid (Raspberry Pi) or nvarguscamerasrc (Jetson) in front: [source] src = \"exec:…\"",
+        ),
+    }
+}
+
+pub fn frame_rate(camera: &Camera) -> Check {
+    let Camera::Works(stream) = camera else {
+        return Check::skip("frame_rate", "not measured: no camera is open here");
+    };
+    let fps = stream.frames as f32 / stream.seconds.max(0.001);
+    let promised = stream.promised.map_or_else(String::new, |p| format!(", {p:.0} promised"));
+    let damaged = if stream.damaged > 0 { format!(", {} damaged", stream.damaged) } else { String::new() };
+    let found = format!("{fps:.1} frames a second{promised}{damaged}");
+    let total = stream.frames + stream.damaged;
+    if stream.damaged * 20 > total {
+        return Check::warn(
+            "frame_rate",
+            found,
+            "many frames come damaged: use a shorter cable, or a port without a hub",
+        );
+    }
+    if fps < ENOUGH_FPS {
+        return Check::warn(
+            "frame_rate",
+            found,
+            "too slow to follow a face: more light lets the camera expose for shorter; a USB 2 hub or a long cable may cost the rest",
+        );
+    }
+    match stream.promised {
+        Some(p) if fps < p * PROMISE_KEPT => Check::warn(
+            "frame_rate",
+            found,
+            "the camera gives less than it promises: in a dim room it exposes for longer; more light helps",
+        ),
+        _ => Check::ok("frame_rate", found),
+    }
+}
+
+pub fn pins(pins: Option<&Pins>) -> Check {
+    let Some(pins) = pins else { return Check::skip("pins", "a simulated board has none") };
+    if let Some(error) = &pins.error {
+        let check = Check::fail(
+            "pins",
+            error.clone(),
+            "is the profile the one for this board, and may this user open /dev/gpiochip*?",
+        );
+        return if error.contains("no permission") {
+            check.fix("sudo usermod -aG gpio $USER")
+        } else {
+            check
+        };
+    }
+    if pins.wires.is_empty() {
+        return Check::warn("pins", "no LED has a pin", "name the pins of the LEDs in the config's [pins]");
+    }
+    let refused: Vec<String> = pins
+        .wires
+        .iter()
+        .filter_map(|w| match &w.state {
+            WireState::Refused(why) => Some(format!("{}: {why}", w.line)),
+            _ => None,
+        })
+        .collect();
+    if !refused.is_empty() {
+        return Check::fail(
+            "pins",
+            refused.join("; "),
+            "end the program that holds the line (a device-tree overlay holds it as the kernel: remove that from \
+             config.txt), or wire the LED to a free pin and name it in [pins]",
+        );
+    }
+    let names: Vec<String> = pins.wires.iter().map(|w| format!("{} on {}", w.line, w.pin)).collect();
+    let ours = pins.wires.iter().any(|w| w.state == WireState::HeldByMoodlight);
+    let who = if ours { ", held by the running moodlight" } else { ", all free" };
+    Check::ok("pins", format!("{}: {}{who}", pins.chip, names.join(", ")))
+}
+
+pub fn i2c(i2c: Option<&I2c>) -> Check {
+    let Some(I2c { bus, found, panel }) = i2c else {
+        return Check::skip("i2c", "the board's profile names no bus");
+    };
+    let bus = bus.display();
+    match (found, panel) {
+        (Err(why), None) => Check::skip("i2c", format!("{bus}: {why}; no panel is configured")),
+        (Err(why), Some(_)) => {
+            let check = Check::fail(
+                "i2c",
+                format!("{bus}: {why}"),
+                "switch the bus on and let this user into the group i2c",
+            );
+            check.fix("sudo raspi-config nonint do_i2c 0").fix("sudo usermod -aG i2c $USER")
+        }
+        (Ok(list), Some(address)) if !list.iter().any(|(a, _)| a == address) => Check::fail(
+            "i2c",
+            format!("{bus}: no panel answers at {address:#04x}; {}", listed(list)),
+            "check the panel's four wires (VCC, GND, SCL, SDA), and its address: most have 0x3c, some 0x3d ([oled] address)",
+        ),
+        (Ok(list), Some(address)) => {
+            Check::ok("i2c", format!("{bus}: the panel answers at {address:#04x}; {}", listed(list)))
+        }
+        (Ok(list), None) => Check::ok("i2c", format!("{bus}: {}; no panel is configured", listed(list))),
+    }
+}
+
+fn listed(found: &[(u8, Option<String>)]) -> String {
+    let name = |(a, driver): &(u8, Option<String>)| match driver {
+        Some(driver) => format!("{a:#04x} ({driver})"),
+        None => format!("{a:#04x}"),
+    };
+    match found {
+        [] => "nothing answers on the bus".into(),
+        list => format!("there is {}", list.iter().map(name).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+pub fn screen(screen: &Screen, is_real: bool) -> Check {
+    let told: Vec<String> =
+        screen.connectors.iter().map(|(name, status)| format!("{name} {status}")).collect();
+    let connected = screen.connectors.iter().any(|(_, status)| status == "connected");
+    let found = match (told.is_empty(), screen.has_card) {
+        (false, _) => told.join(", "),
+        (true, true) => "a framebuffer without connectors".into(),
+        (true, false) => "the kernel shows no display".into(),
+    };
+    match screen.wanted {
+        _ if !is_real => Check::skip("display", "a simulated board draws in the terminal"),
+        Some(false) => Check::skip("display", format!("{found}; the config leaves the screen alone")),
+        Some(true) if !screen.has_card => Check::fail(
+            "display",
+            found,
+            "the config has a [screen]: load the board's display driver (dtoverlay=vc4-kms-v3d on a Raspberry Pi), or remove the table",
+        ),
+        Some(true) if !connected && !told.is_empty() => Check::fail(
+            "display",
+            format!("{found}; none is connected"),
+            "plug the screen in and switch it on before the board; try the board's other socket, HDMI 0",
+        ),
+        _ => Check::ok("display", found),
+    }
+}

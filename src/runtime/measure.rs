@@ -1,0 +1,41 @@
+//! How fast a source really is: frames are taken for a while and counted, and nothing else is done with them.
+
+use crate::frame::Frame;
+use crate::source::{Delivery, FrameSource, SourceError};
+use std::time::{Duration, Instant};
+
+/// What came in the time of watching.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Measured {
+    pub frames: u32,
+    pub damaged: u32,
+    /// From the first frame on: the time that a camera takes to start is not its rate.
+    pub seconds: f32,
+}
+
+/// How long the first frame may take; cameras with an automatic exposure need a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Watches `source` for `span` after its first frame.
+///
+/// # Errors
+/// The source got lost meanwhile.
+pub fn rate(source: &mut dyn FrameSource, span: Duration) -> Result<Measured, SourceError> {
+    let (mut frame, mut measured) = (Frame::default(), Measured::default());
+    let begun = Instant::now();
+    let mut first: Option<Instant> = None;
+    while first.map_or(begun.elapsed() < PATIENCE, |f| f.elapsed() < span) {
+        match source.next_frame(&mut frame, Duration::from_millis(100)) {
+            Ok(Delivery::Frame) => match first {
+                None => first = Some(Instant::now()),
+                Some(_) => measured.frames += 1,
+            },
+            Ok(Delivery::Idle) => {}
+            Ok(Delivery::End) => break,
+            Err(SourceError::BadFrame { .. }) => measured.damaged += 1,
+            Err(e) => return Err(e),
+        }
+    }
+    measured.seconds = first.map_or(begun, |f| f).elapsed().as_secs_f32();
+    Ok(measured)
+}

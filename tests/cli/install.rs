@@ -1,0 +1,123 @@
+//! `model install` as its owner meets it, into a state folder of the test's own.
+
+use crate::harness::{Ran, Scratch, command, data, finish, model_file, moodlight};
+use sha2::{Digest, Sha256};
+
+fn sha(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+struct Bench {
+    state: Scratch,
+    models: Scratch,
+}
+
+impl Bench {
+    /// A folder with the int8 classifier, its goldens and its manifest; `spoil` turns a bit of the model and makes manifest
+    /// and goldens say that this is right.
+    fn new(spoil: bool) -> Self {
+        let models = Scratch::new();
+        let mut bytes = std::fs::read(model_file("vgg-int8.onnx")).unwrap();
+        let old = sha(&bytes);
+        let at = bytes.len() / 100;
+        bytes[at] ^= if spoil { 0x40 } else { 0 };
+        models.write("vgg-int8.onnx", &bytes);
+        for file in ["manifest.toml", "vgg-int8.selftest.json"] {
+            let text = std::fs::read_to_string(model_file(file)).unwrap();
+            models.write(file, text.replace(&old, &sha(&bytes)).as_bytes());
+        }
+        Self { state: Scratch::new(), models }
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        finish(command().args(args).env("MOODLIGHT_STATE", self.state.path("")))
+    }
+
+    fn install(&self, more: &[&str]) -> Ran {
+        let file = self.models.path("vgg-int8.onnx").display().to_string();
+        self.run(&[&["model", "install", &file], more].concat())
+    }
+
+    fn current(&self) -> Option<String> {
+        let link = std::fs::read_link(self.state.path("models/current")).ok()?;
+        Some(link.display().to_string())
+    }
+
+    fn photo(&self) -> String {
+        format!("image:{}", data("happy_astronaut.png"))
+    }
+}
+
+#[test]
+fn an_installed_model_is_used_and_its_neighbours_stay_the_packages() {
+    let bench = Bench::new(false);
+    let said = bench.install(&["--json"]).expect(0, &[]).json();
+    assert_eq!((&said["version"], &said["models"][0]), (&"v1".into(), &"vgg-int8".into()));
+    assert_eq!(bench.current().as_deref(), Some("v1"));
+    bench.install(&[]).expect(0, &["v2", "on trial", "restart"]);
+    assert_eq!(bench.current().as_deref(), Some("v2"));
+    // The classifier from the store, the detector from beside the sources.
+    bench.run(&["run", "--source", &bench.photo()]).expect(0, &["happy"]);
+    let used = bench.run(&["model", "inspect", "vgg-int8", "--json"]).expect(0, &[]).json();
+    assert!(used["file"].as_str().unwrap().contains("models/v2/vgg-int8.onnx"), "{}", used["file"]);
+}
+
+#[test]
+fn a_model_that_gives_wrong_logits_is_refused() {
+    let bench = Bench::new(true);
+    bench.install(&[]).expect(1, &["self-test failed", "vgg-int8.onnx"]);
+    assert_eq!(bench.current(), None);
+}
+
+#[test]
+fn an_untested_model_needs_a_word() {
+    let bench = Bench::new(false);
+    std::fs::remove_file(bench.models.path("vgg-int8.selftest.json")).unwrap();
+    bench.install(&[]).expect(1, &["--without-self-test"]);
+    bench.install(&["--without-self-test"]).expect(0, &["v1"]);
+}
+
+#[test]
+fn a_damaged_copy_and_two_of_a_kind_are_refused() {
+    let bench = Bench::new(false);
+    let file = bench.models.path("vgg-int8.onnx").display().to_string();
+    bench.run(&["model", "install", &file, &file]).expect(1, &["same purpose"]);
+    bench.models.write("vgg-int8.onnx", b"half");
+    bench.install(&[]).expect(1, &["length in bytes"]);
+    moodlight(["model", "install", "no/such.onnx"]).expect(1, &["manifest.toml"]);
+    moodlight(["model", "install"]).expect(2, &["FILE"]);
+    assert_eq!(bench.current(), None);
+}
+
+/// An installed file that rots on the disk: the service gives it up by itself and goes on with the package's.
+#[test]
+fn a_service_whose_installed_model_rotted_rolls_back_and_runs() {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &[]);
+    let rotten = bench.state.path("models/v1/vgg-int8.onnx");
+    let mut bytes = std::fs::read(&rotten).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&rotten, bytes).unwrap();
+    bench.run(&["run", "--source", &bench.photo()]).expect(1, &["sha256"]);
+    assert_eq!(bench.current().as_deref(), Some("v1"), "only the service changes what is installed");
+    let words = ["given up", "sha256", "happy"];
+    bench.run(&["run", "--service", "--source", &bench.photo()]).expect(0, &words);
+    assert_eq!(bench.current(), None);
+    let checks = bench.run(&["doctor", "--json", "--board", "sim"]).expect(0, &[]).json();
+    let models = checks.as_array().unwrap().iter().find(|c| c["check"] == "models").unwrap();
+    assert_eq!(models["status"], "warn");
+    assert!(models["found"].as_str().unwrap().contains("rolled back"), "{models}");
+}
+
+/// Deaths are starts that nobody confirmed: here the run ends by itself each time, long before its minute is over.
+#[test]
+fn the_fourth_start_on_trial_gets_the_model_before() {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &[]);
+    for _ in 0..3 {
+        bench.run(&["run", "--service", "--source", &bench.photo()]).expect(0, &["happy", "on trial"]);
+    }
+    assert_eq!(bench.current().as_deref(), Some("v1"));
+    bench.run(&["run", "--service", "--source", &bench.photo()]).expect(0, &["happy", "rolled back"]);
+    assert_eq!(bench.current(), None);
+}

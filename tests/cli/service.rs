@@ -1,0 +1,84 @@
+//! `run --service`: a config that is broken by hand, before and during a run, is a fault that mends itself.
+
+use crate::harness::{Scratch, command};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Stdio};
+
+const GOOD: &str = "board = \"sim\"\n[source]\nsrc = \"synthetic:?frames=endless\"\n";
+const BROKEN: &str = "board = \"sim\"\n[decision]\ndwel_ms = 3\n";
+
+struct Service {
+    scratch: Scratch,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Service {
+    fn start(config: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("my.toml", config.as_bytes());
+        let mut child = command()
+            .args(["run", "--service", "--realtime", "--config", &file])
+            .env("MOODLIGHT_STATE", scratch.path("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("moodlight starts");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self { scratch, child, lines }
+    }
+
+    fn write(&self, config: &str) {
+        self.scratch.write("my.toml", config.as_bytes());
+    }
+
+    /// Reads on until a line has `word`; fails when the service ends before.
+    #[track_caller]
+    fn says(&mut self, word: &str) -> String {
+        let mut said = Vec::new();
+        for line in self.lines.by_ref().map_while(Result::ok) {
+            if line.contains(word) {
+                return line;
+            }
+            said.push(line);
+        }
+        panic!("it ended without saying \"{word}\": {said:#?}");
+    }
+
+    /// SIGTERM, and how it ended.
+    fn end(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+    }
+}
+
+#[test]
+fn a_config_that_is_broken_at_the_start_is_shown_until_it_is_mended() {
+    let mut service = Service::start(BROKEN);
+    let fault = service.says("fault");
+    assert!(fault.contains("config") && fault.contains("my.toml:3:1"), "{fault}");
+    service.write(GOOD);
+    service.says("synthetic:");
+    service.says("no_face");
+    assert_eq!(service.end(), Some(143));
+}
+
+#[test]
+fn a_config_that_is_broken_while_it_runs_is_shown_too() {
+    let mut service = Service::start(GOOD);
+    service.says("no_face");
+    service.write(BROKEN);
+    assert!(service.says("fault").contains("my.toml:3:1"));
+    service.write(GOOD);
+    service.says("no_face");
+    service.write(&GOOD.replace("sim", "nonsense"));
+    assert!(service.says("fault").contains("nonsense"), "an unknown board is a config fault as well");
+    assert_eq!(service.end(), Some(143));
+}

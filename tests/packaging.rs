@@ -1,0 +1,164 @@
+//! What is installed with the binary: units, pages, completions, the first config. The package itself is built by board/deb
+//! and tried in clean roots by board/package/check.
+
+use moodlight::classifier::manifest::{Manifest, Role};
+use moodlight::classifier::selftest::{self, Outcome};
+use moodlight::classifier::{Found, Options, Vgg};
+use moodlight::config::{BoardProfile, Config};
+use rstest::rstest;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn board(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("board").join(name)
+}
+
+fn read(name: &str) -> String {
+    let path = board(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// systemd's own checker on the unit with `drop_in`, if one, and an ExecStart that exists here; `None` without systemd.
+fn analyze(args: &[&str], drop_in: Option<&str>) -> Option<Output> {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("moodlight.service");
+    // The binary's place on a board is not there on a machine that only builds.
+    std::fs::write(&unit, read("systemd/moodlight.service").replace("/usr/bin/moodlight", "/bin/true"))
+        .unwrap();
+    if let Some(name) = drop_in {
+        let folder = dir.path().join("moodlight.service.d");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(board("systemd/drop-ins").join(name), folder.join(name)).unwrap();
+    }
+    let output = Command::new("systemd-analyze").args(args).arg(&unit).env("SYSTEMD_COLORS", "0").output();
+    match output {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: systemd-analyze is not on this machine");
+            None
+        }
+        output => Some(output.unwrap()),
+    }
+}
+
+#[rstest]
+#[case::alone(None)]
+#[case::rpicam(Some("rpicam.conf"))]
+#[case::argus(Some("argus.conf"))]
+fn systemd_has_nothing_to_say_about_the_unit(#[case] drop_in: Option<&str>) {
+    // Man pages are looked for on this machine; the package has them.
+    let Some(output) = analyze(&["verify", "--man=no"], drop_in) else { return };
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let about_us: Vec<&str> = said.lines().filter(|l| l.contains("moodlight")).collect();
+    assert!(output.status.success() && about_us.is_empty(), "{about_us:#?}");
+}
+
+/// Ten times the exposure that systemd counts; 6 is 0.6, the house's limit. The drop-ins cost what their heads say.
+#[rstest]
+#[case::alone(None, 6)]
+#[case::rpicam(Some("rpicam.conf"), 8)]
+#[case::argus(Some("argus.conf"), 15)]
+fn the_unit_is_shut_tight(#[case] drop_in: Option<&str>, #[case] limit: u32) {
+    let threshold = format!("--threshold={limit}");
+    let args = ["security", "--offline=true", "--no-pager", &threshold];
+    let Some(output) = analyze(&args, drop_in) else { return };
+    let table = String::from_utf8_lossy(&output.stdout);
+    let open: Vec<&str> = table.lines().filter(|l| l.starts_with('✗') || l.contains("Overall")).collect();
+    assert!(output.status.success(), "{open:#?}");
+}
+
+#[test]
+fn the_unit_says_what_the_light_needs() {
+    let unit = read("systemd/moodlight.service");
+    for line in [
+        "Type=notify",
+        "Restart=always",
+        "StartLimitIntervalSec=0",
+        "PrivateNetwork=yes",
+        "RestrictAddressFamilies=AF_UNIX",
+        "ProtectSystem=strict",
+    ] {
+        assert!(unit.lines().any(|l| l == line), "{line}");
+    }
+    assert!(unit.contains("ExecStopPost=/usr/bin/moodlight outputs-off"));
+    assert!(unit.contains("WatchdogSec="));
+    for class in ["video4linux", "gpiochip", "i2c", "drm", "fb", "watchdog"] {
+        assert!(unit.contains(&format!("DeviceAllow=char-{class} rw")), "{class}");
+    }
+}
+
+#[test]
+fn the_first_config_is_valid_and_changes_nothing() {
+    let text = read("package/moodlight.toml");
+    Config::parse(&text, "moodlight.toml").unwrap();
+    let keys: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')).collect();
+    assert!(keys.is_empty(), "{keys:?}");
+    // What it proposes is what would be accepted.
+    let proposed: String = text
+        .lines()
+        .filter_map(|l| l.strip_prefix('#'))
+        .filter(|l| !l.starts_with(' '))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    Config::parse(&proposed, "proposed.toml").unwrap_or_else(|e| panic!("{e}\n{proposed}"));
+}
+
+#[test]
+fn pages_and_completions_know_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_moodlight")).arg("generate").arg(dir.path()).status().unwrap();
+    assert!(made.success());
+    let text =
+        |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for command in ["run", "classify", "eval", "bench", "doctor", "leds", "outputs-off", "model"] {
+        assert!(text("moodlight.1").contains(&command.replace('-', "\\-")), "{command} in moodlight.1");
+        assert!(text(&format!("moodlight-{command}.1")).starts_with(".ie"), "a page for {command}");
+        for completion in ["moodlight.bash", "_moodlight", "moodlight.fish"] {
+            assert!(text(completion).contains(command), "{command} in {completion}");
+        }
+    }
+    assert!(!text("moodlight.1").contains("generate"), "hidden");
+}
+
+/// A board refuses to start with a model that fails this; models/selftest.py writes the goldens anew when a model changes.
+#[test]
+fn every_classifier_of_the_manifest_proves_itself() {
+    let folder = board("../models");
+    let manifest = Manifest::read(&folder.join("manifest.toml")).unwrap();
+    for entry in manifest.models.into_iter().filter(|m| m.role == Role::Classifier) {
+        let found = Found { path: folder.join(&entry.file), entry, listed: true };
+        let mut vgg = Vgg::open(&found, &Options::default()).unwrap();
+        let outcome = selftest::run(&mut vgg, &found).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(outcome, Outcome::Passed { patches: 3 }, "{}", found.path.display());
+    }
+}
+
+/// Every file that Cargo.toml puts into the package is there, or is made by board/deb under target/.
+#[test]
+fn the_package_lists_files_that_exist() {
+    let cargo: toml::Table =
+        toml::from_str(&std::fs::read_to_string(board("../Cargo.toml")).unwrap()).unwrap();
+    let assets = &cargo["package"]["metadata"]["deb"]["assets"];
+    for asset in assets.as_array().unwrap() {
+        let from = asset[0].as_str().unwrap();
+        if from.starts_with("target/") {
+            continue;
+        }
+        let path = board("..").join(from);
+        let folder = path.parent().unwrap();
+        let exists = if from.contains('*') { folder.is_dir() } else { path.is_file() };
+        assert!(exists, "{from}");
+    }
+}
+
+/// What a newcomer to a board reads in the profile list of the package.
+#[test]
+fn every_profile_in_the_package_is_known_to_the_binary() {
+    for name in BoardProfile::names() {
+        assert!(
+            board(&format!("{name}.toml")).is_file() || !Path::new("/usr/share/moodlight/boards").is_dir(),
+            "{name}"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+"""Group `doctor`: the doctor on the board: all well, then one thing broken at a time, each named with what to do."""
+import json
+
+from harness.bench import Bench, scenario
+from harness.firmware import HOME
+
+CONFIG = "/share/doctor.toml"
+MODELS = "/run/doctor-models"
+
+
+def examine(bench: Bench, models: str = MODELS, user: str = "") -> dict[str, dict]:
+    """All checks by name."""
+    script = f"cd {HOME}; export MOODLIGHT_MODELS={models} MOODLIGHT_STATE=/run/doctor-state; {user} ./moodlight doctor --json --board virt --config {CONFIG}; true"
+    said = bench.board.agent.run(script, 120)
+    return {check["check"]: check for check in json.loads(said.strip().splitlines()[-1])}
+
+
+def named(bench: Bench, checks: dict, name: str, status: str, *words: str) -> None:
+    check = checks[name]
+    text = " ".join([check["found"], check["advice"], *check.get("fix", [])])
+    missing = [word for word in words if word not in text]
+    bench.expect(check["status"] == status and not missing, f"{name} is {check['status']}: {text[:160]}{f' (without {missing})' if missing else ''}")
+
+
+@scenario("doctor", "all well; then camera away, line busy, no rights, a flipped bit of the model: each named with its advice", "doctor")
+def doctor(bench: Bench):
+    board = bench.board
+    bench.firmware.stop()
+    bench.ensure_plugged()
+    bench.show(bench.happy())
+    board.wait_video_node(20)
+    board.write("doctor.toml", bench.lights(oled=True))
+    # The folder with what this board uses, and a manifest that lists no more.
+    board.agent.run(f"rm -rf {MODELS}; cp -r {HOME}/models {MODELS}; mkdir -p /run/doctor-state", 60)
+
+    checks = examine(bench)
+    for name in ("camera", "camera_nodes", "pins", "i2c", "display", "models", "self_test", "permissions", "config", "kernel"):
+        bench.expect(checks[name]["status"] == "ok", f"{name}: {checks[name]['found'][:140]}")
+
+    board.unplug()
+    named(bench, examine(bench), "camera", "fail", "/dev/video0", "lsusb")
+    board.plug()
+    board.wait_video_node(20)
+
+    holder = board.agent.start("exec gpioset --mode=time --sec=60 gpiochip0 3=0")
+    board.agent.run("sleep 0.5")
+    named(bench, examine(bench), "pins", "fail", "happy", "gpioset")
+    board.agent.run("killall gpioset", check=False)
+    holder.wait(10)
+
+    board.agent.run("echo 'guest:x:1000:1000::/:/bin/sh' > /etc/passwd; printf 'root:x:0:\\nvideo:x:44:\\n' > /etc/group; "
+                    "chown 0:44 /dev/video0; chmod 660 /dev/video0 /dev/gpiochip0; chmod 755 /run/moodlight /run/doctor-models")
+    checks = examine(bench, user="setuidgid guest")
+    named(bench, checks, "camera", "fail", "no permission", "usermod -aG video")
+    named(bench, checks, "permissions", "warn", "guest may not open", "/dev/video0 (group video)")
+
+    board.agent.run(f"printf '\\377' | dd of={MODELS}/vgg-int8.onnx bs=1 seek=1000000 conv=notrunc 2>/dev/null")
+    checks = examine(bench)
+    named(bench, checks, "models", "fail", "vgg-int8.onnx", "sha256", "reinstall")
+    named(bench, checks, "self_test", "fail", "sha256")
