@@ -18,8 +18,8 @@ LINE = {name.lower(): offset for offset, name in enumerate(LINE_NAMES)}
 COLOUR = {"angry": 0xe8503a, "disgust": 0x5fae4b, "fear": 0xb07af0, "happy": 0xffd23f, "sad": 0x4a86e8, "surprise": 0x5ee0e6, "neutral": 0xe6e9ef}
 HOME = "/run/moodlight"
 # What an owner of a very slow board would write: scanning the whole picture takes the emulator a second, so a known face is only followed
-# for a while, and a face counts at its first sighting. How the mood is decided stays as it is.
-FRAME_RATE = "[detector]\nscan_ms = 3000\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n"
+# for a while, a face counts at its first sighting, and looks so far apart are not smoothed. Dwell, hold and thresholds stay as they are.
+FRAME_RATE = "[detector]\nscan_ms = 3000\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n[decision]\nsmoothing_ms = 0\n"
 MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "vgg-compact-int8.onnx", "vgg-compact-int8.selftest.json", "blazeface-back.onnx"]
 
 
