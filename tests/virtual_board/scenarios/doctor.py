@@ -4,7 +4,7 @@ import json
 from harness.bench import Bench, scenario
 from harness.firmware import HOME
 
-CONFIG = "/share/doctor.toml"
+CONFIG = "/run/doctor.toml"
 MODELS = "/run/doctor-models"
 
 
@@ -32,7 +32,7 @@ def doctor(bench: Bench):
     board.wait_video_node(20)
     board.write("doctor.toml", bench.lights(oled=True))
     # The folder with what this board uses, and a manifest that lists no more.
-    board.agent.run(f"rm -rf {MODELS}; cp -r {HOME}/models {MODELS}; mkdir -p /run/doctor-state", 60)
+    board.agent.run(f"cp /share/doctor.toml {CONFIG}; rm -rf {MODELS}; cp -r {HOME}/models {MODELS}; mkdir -p /run/doctor-state", 60)
 
     checks = examine(bench)
     for name in ("camera", "camera_nodes", "pins", "i2c", "display", "models", "self_test", "permissions", "config", "kernel"):
