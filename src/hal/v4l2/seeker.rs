@@ -97,7 +97,7 @@ impl Seeker {
             Some(known) => rank(known, &nodes.iter().filter_map(described).collect::<Vec<_>>()),
         };
         let rest = match self.wanted {
-            Wanted::Any => nodes.into_iter().filter(|n| gives_pictures(n)).collect(),
+            Wanted::Any => nodes.into_iter().filter(|n| may_give_pictures(n)).collect(),
             Wanted::Path(_) => Vec::new(),
         };
         let mut all: Vec<PathBuf> = Vec::new();
@@ -135,8 +135,12 @@ impl SourceOpener for Seeker {
     }
 }
 
-fn gives_pictures(path: &Path) -> bool {
-    Node::open(path).is_ok_and(|n| kind::check(n.capability(), &n.offers()).is_ok())
+/// A node that may not be opened may well be the camera: then the reason is a missing right, not a missing camera.
+fn may_give_pictures(path: &Path) -> bool {
+    match Node::open(path) {
+        Ok(node) => kind::check(node.capability(), &node.offers()).is_ok(),
+        Err(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// The nodes that may be `known`, surest first; those that share nothing with it are left out. One camera's several nodes

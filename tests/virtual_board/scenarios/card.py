@@ -3,6 +3,7 @@ import json
 import random
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from harness.bench import Bench, Skipped, scenario
@@ -50,7 +51,10 @@ def first_start(bench: Bench, card: Card) -> None:
         light = until_light(board)
         bench.within("from power-on to the first light", light, FIRST_LIGHT)
         bench.expect(board.pins.lit() == {LINE["happy"]}, "the happy LED is lit, alone")
-        screen = board.screen()
+        # The page is drawn after the LED; emulated, that takes a moment.
+        end = board.now() + 30
+        while (screen := board.screen()).share_of(COLOUR["happy"]) < 0.005 and board.now() < end:
+            time.sleep(1)
         screen.save(bench.artefacts / "screen-card.png")
         bench.expect(screen.share_of(COLOUR["happy"]) > 0.005, "the page is on the screen")
         state = board.ask("systemctl is-system-running --wait; systemctl --failed --no-legend --plain | cut -d' ' -f1")

@@ -4,13 +4,14 @@ import json
 from harness.bench import Bench, scenario
 from harness.firmware import HOME
 
-CONFIG = "/share/doctor.toml"
+CONFIG = "/run/doctor.toml"
 MODELS = "/run/doctor-models"
 
 
-def examine(bench: Bench, models: str = MODELS, user: str = "") -> dict[str, dict]:
+def examine(bench: Bench, models: str = MODELS, as_guest: bool = False) -> dict[str, dict]:
     """All checks by name."""
-    script = f"cd {HOME}; export MOODLIGHT_MODELS={models} MOODLIGHT_STATE=/run/doctor-state; {user} ./moodlight doctor --json --board virt --config {CONFIG}; true"
+    program = "start-stop-daemon -S -c 1000:1000 -x ./moodlight --" if as_guest else "./moodlight"
+    script = f"cd {HOME}; export MOODLIGHT_MODELS={models} MOODLIGHT_STATE=/run/doctor-state; {program} doctor --json --board virt --config {CONFIG}; true"
     said = bench.board.agent.run(script, 120)
     return {check["check"]: check for check in json.loads(said.strip().splitlines()[-1])}
 
@@ -31,7 +32,7 @@ def doctor(bench: Bench):
     board.wait_video_node(20)
     board.write("doctor.toml", bench.lights(oled=True))
     # The folder with what this board uses, and a manifest that lists no more.
-    board.agent.run(f"rm -rf {MODELS}; cp -r {HOME}/models {MODELS}; mkdir -p /run/doctor-state", 60)
+    board.agent.run(f"cp /share/doctor.toml {CONFIG}; rm -rf {MODELS}; cp -r {HOME}/models {MODELS}; mkdir -p /run/doctor-state", 60)
 
     checks = examine(bench)
     for name in ("camera", "camera_nodes", "pins", "i2c", "display", "models", "self_test", "permissions", "config", "kernel"):
@@ -50,7 +51,7 @@ def doctor(bench: Bench):
 
     board.agent.run("echo 'guest:x:1000:1000::/:/bin/sh' > /etc/passwd; printf 'root:x:0:\\nvideo:x:44:\\n' > /etc/group; "
                     "chown 0:44 /dev/video0; chmod 660 /dev/video0 /dev/gpiochip0; chmod 755 /run/moodlight /run/doctor-models")
-    checks = examine(bench, user="setuidgid guest")
+    checks = examine(bench, as_guest=True)
     named(bench, checks, "camera", "fail", "no permission", "usermod -aG video")
     named(bench, checks, "permissions", "warn", "guest may not open", "/dev/video0 (group video)")
 
