@@ -5,37 +5,51 @@
 //! per-channel (de)quantisation outside of a convolution is refused, and large initialisers stay in the mapped file.
 //!
 //! # The way of a file
-//! [`onnx_file`] splits it · [`lower`] builds tract's typed model from it ([`conv`] holds one convolution's numbers) ·
-//! [`fuse`] turns runs of int8 nodes into a [`chain`] · [`packed`] orders their weights, [`run`] computes them with a
-//! kernel of [`kernels`] on the threads of [`pool`] · [`plan`] is the result · [`inspect`] and [`observe`] tell about it.
-//! [`dense_f16`] is the f32 network's share: its linear layers.
+//! [`onnx_file`] splits it · [`lower`] builds tract's typed model from it, with the operators of `qlinear_conv`,
+//! `quantise`, `resolve` and `side` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes into a
+//! [`chain`] · [`packed`] chooses a method and `packing` orders the weights · [`run`] goes through the steps, `work` computes
+//! one with a kernel of [`kernels`] on the threads of [`pool`], in the memory of [`buffers`] · [`plan`] is the result ·
+//! [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are the f32 network's share: its linear layers and
+//! pools.
 //!
 //! # Exactness
 //! Every method and kernel gives the same bytes as [`conv::reference`]: sums are exact integers (modulo 2³², which
 //! [`winograd`] shows to be enough), and there is one requantisation, [`conv::requantise`].
 //!
 //! # What was chosen, by measurement
-//! One thread of an EPYC (Zen 3, AVX2, no VNNI), minima of 300 runs while the machine was busy, so read the ratios;
-//! M = million multiplications of the direct form.
+//! One thread of an EPYC (Zen 5) in real time while other programs kept the second core and the memory busy; medians.
+//! M = million multiplications of the direct form; ms and, in brackets, what GMAC/s of the direct form that equals.
 //!
-//! | Layer | M | method | ms | equals |
+//! | Layer | M | avx512-vnni | avx-vnni | avx2 |
 //! |---|---|---|---|---|
-//! | 48² 1→64 | 1.3 | gather | 0.14 | 9 GMAC/s |
-//! | 48² 64→64 | 85 | Winograd 4×4 | 0.49 | 172 |
-//! | 24² 64→128, 128→128 | 42, 85 | Winograd 4×4 | 0.23, 0.44 | 182, 194 |
-//! | 12² 128→256, 256→256 | 42, 85 | Winograd 4×4 | 0.30, 0.59 | 140, 143 |
-//! | 6² 256→512, 512→512 | 42, 85 | Winograd 2×2 | 0.50, 0.94 | 85, 91 |
-//! | 4608→4096→4096→7 | 36 | dense | 2.08 | 17 GB/s |
+//! | 48² 1→64 | 1.3 | gather bytes 0.026 | gather bytes 0.045 | gather 0.058 |
+//! | 48² 64→64 | 85 | direct 0.158 (538) | direct 0.337 (252) | Winograd 4×4 0.277 (307) |
+//! | 24² 64→128 | 42 | direct 0.077 (552) | direct 0.170 (250) | Winograd 4×4 0.159 (267) |
+//! | 24² 128→128 | 85 | direct 0.151 (562) | direct 0.327 (260) | Winograd 4×4 0.272 (312) |
+//! | 12² 128→256 | 42 | direct 0.074 (574) | direct 0.172 (247) | Winograd 4×4 0.241 (176) |
+//! | 12² 256→256 | 85 | direct 0.145 (586) | direct 0.329 (258) | Winograd 4×4 0.442 (192) |
+//! | 6² 256→512 | 42 | direct 0.076 (559) | direct 0.196 (217) | Winograd 2×2 0.375 (113) |
+//! | 6² 512→512 | 85 | direct 0.151 (562) | direct 0.364 (233) | Winograd 2×2 0.701 (121) |
+//! | 4608→4096 | 19 | dense 0.27 | | |
+//! | 4096→4096 | 17 | dense 0.030 | | |
 //!
-//! `vpmaddwd`'s own ceiling is 83 GMAC/s there, memory's 23 GB/s.
+//! `vpdpbusd` on 512 bits has a ceiling of 128 products a cycle, about 530 GMAC/s at that core's clock: what is above it are
+//! products with the padding's zeros that are left out. The dense layers' face had 3,083 of 4,608 inputs other than 0, then
+//! some 5 %: what they read came at 40–50 GB/s.
 //!
 //! # What was rejected
-//! - Direct convolution through `vpmaddwd`: at its ceiling 469 M of convolutions take 5.6 ms; Winograd takes 3.5.
-//! - `vpmaddubsw`: 99 GMAC/s, but saturates at i16 unless |w| ≤ 63, and is still slower than Winograd.
+//! - Winograd under VNNI: `vpdpwssd` has half of `vpdpbusd`'s products, of which 4×4 needs a quarter, but the transforms take
+//!   what that gains. With 512-bit products and transforms compiled for AVX-512 the first three 64-channel layers took 0.196,
+//!   0.100 and 0.160 ms against 0.159, 0.079 and 0.156 directly; with AVX2's transforms the later ones took 0.28, 0.52, 0.45
+//!   and 0.80 ms against 0.08, 0.16, 0.09 and 0.17; and their weights are 3.6 to 8 times the bytes (91 against 60 MiB of peak).
+//! - Dense layers by rows, all weights read: 0.47 and 0.41 ms on that machine against 0.27 and 0.03 by columns. Columns in
+//!   blocks of 256 rows instead of 64 read a tenth faster in a loop of their own, but need four times AVX2's registers.
+//! - Fewer bits for the dense weights: the first dense layer's fill i8 evenly (entropy 7.9 bits).
+//! - Under AVX2, direct convolution through `vpmaddwd`: at its ceiling (83 GMAC/s on a Zen 3) 469 M of convolutions take
+//!   5.6 ms; Winograd took 3.5 there.
+//! - `vpmaddubsw`: 99 GMAC/s there, but saturates at i16 unless |w| ≤ 63, and is still slower than Winograd.
 //! - Winograd 2×2 everywhere: at 12² and above 4×4 needs 1.8 times fewer products. At 6² both need 144 per channel
 //!   and 4×4 reads 2.25 times the weight bytes (19 MB for the last layer), so 2×2 stays there.
-//! - `vpdpbusd` on bytes under VNNI: 64 products an instruction directly; `vpdpwssd` has 32, but Winograd 4×4 needs a
-//!   quarter of them.
 //! - Winograd under SDOT: SMLAL gives four products an instruction, once a cycle on a Cortex-A76; SDOT sixteen, twice.
 //!   Winograd's factor of four cannot make up eight.
 //! - Weights of the linear layers read from the mapped file: no copy at load, but 4 KiB pages, and under memory
