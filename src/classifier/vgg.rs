@@ -70,8 +70,13 @@ impl Vgg {
         Ok(Self { plan, normalised })
     }
 
-    /// What runs each node of the graph, by the names that [`Self::observe`] tells.
+    /// What runs each node of the file's graph.
     pub fn nodes(&self) -> &[NodeInfo] {
+        &self.plan.nodes
+    }
+
+    /// What runs each node of the graph that tract made of it, by the names that [`Self::observe`] tells.
+    pub fn rewritten_nodes(&self) -> &[NodeInfo] {
         &self.plan.rewritten
     }
 

@@ -198,13 +198,13 @@ unsafe fn avx512(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
         for line in [ahead(w, x, 2 * i), ahead(w, x, 2 * i + 1)].as_flattened() {
             _mm_prefetch::<_MM_HINT_T0>(*line);
         }
-        for k in 0..2 {
-            let from = w.as_ptr().wrapping_add(columns[k] as usize * ROWS);
-            let x = _mm512_set1_ps(xs[k]);
-            for j in 0..4 {
+        for (acc, (&column, &x)) in acc.iter_mut().zip(columns.iter().zip(xs)) {
+            let from = w.as_ptr().wrapping_add(column as usize * ROWS);
+            let x = _mm512_set1_ps(x);
+            for (j, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: the column lies in `w` by this function's contract.
                 let w = unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.add(16 * j).cast())) };
-                acc[k][j] = _mm512_fmadd_ps(w, x, acc[k][j]);
+                *acc = _mm512_fmadd_ps(w, x, *acc);
             }
         }
     }

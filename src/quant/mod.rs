@@ -30,19 +30,19 @@
 //! | 12² 256→256 | 85 | direct 0.145 (586) | direct 0.329 (258) | Winograd 4×4 0.442 (192) |
 //! | 6² 256→512 | 42 | direct 0.076 (559) | direct 0.196 (217) | Winograd 2×2 0.375 (113) |
 //! | 6² 512→512 | 85 | direct 0.151 (562) | direct 0.364 (233) | Winograd 2×2 0.701 (121) |
-//! | 4608→4096 | 19 | dense 0.27 | | |
-//! | 4096→4096 | 17 | dense 0.030 | | |
+//! | 4608→4096 | 19 | dense 0.20–0.27 | dense 0.30 | dense 0.38 |
+//! | 4096→4096 | 17 | dense 0.028 | dense 0.031 | dense 0.041 |
 //!
 //! `vpdpbusd` on 512 bits has a ceiling of 128 products a cycle, about 530 GMAC/s at that core's clock: what is above it are
 //! products with the padding's zeros that are left out. The dense layers' face had 3,083 of 4,608 inputs other than 0, then
-//! some 5 %: what they read came at 40–50 GB/s.
+//! 5 %: the wider kernels read theirs at 40–60 GB/s, which is what memory gave.
 //!
 //! # What was rejected
 //! - Winograd under VNNI: `vpdpwssd` has half of `vpdpbusd`'s products, of which 4×4 needs a quarter, but the transforms take
 //!   what that gains. With 512-bit products and transforms compiled for AVX-512 the first three 64-channel layers took 0.196,
 //!   0.100 and 0.160 ms against 0.159, 0.079 and 0.156 directly; with AVX2's transforms the later ones took 0.28, 0.52, 0.45
 //!   and 0.80 ms against 0.08, 0.16, 0.09 and 0.17; and their weights are 3.6 to 8 times the bytes (91 against 60 MiB of peak).
-//! - Dense layers by rows, all weights read: 0.47 and 0.41 ms on that machine against 0.27 and 0.03 by columns. Columns in
+//! - Dense layers by rows, all weights read: 0.47 and 0.41 ms there against 0.27 and 0.03 by columns. Columns in
 //!   blocks of 256 rows instead of 64 read a tenth faster in a loop of their own, but need four times AVX2's registers.
 //! - Fewer bits for the dense weights: the first dense layer's fill i8 evenly (entropy 7.9 bits).
 //! - Under AVX2, direct convolution through `vpmaddwd`: at its ceiling (83 GMAC/s on a Zen 3) 469 M of convolutions take

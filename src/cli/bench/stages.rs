@@ -84,7 +84,7 @@ fn layers(vgg: &mut Vgg, patch: &FacePatch, seconds: Duration) -> anyhow::Result
         })?;
         runs += 1;
     }
-    let nodes = vgg.nodes();
+    let nodes = vgg.rewritten_nodes();
     let rows = seen.take().into_iter().map(|(name, times)| {
         let info = nodes.iter().find(|n| n.name == name);
         let median = percentile(&sorted(times), 0.5);
