@@ -96,6 +96,7 @@ def other_format(bench: Bench):
     board = bench.board
     faulty_run(bench)
     wait_fault(bench, board.unplug())
+    board.agent.run("sleep 1")  # the kernel has its work with the first before the second comes
     board.webcam.describe(320, 240)
     bench.show(committed("happy_small"))
     try:
