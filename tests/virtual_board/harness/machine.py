@@ -145,6 +145,13 @@ class Machine:
         """Drives a line from outside, as a button's contact does."""
         self.qtest(f"set_irq_in {self.gpio} unnamed-gpio-in {line} {int(level)}")
 
+    def bounce_pin(self, line: int, levels: list[bool]) -> None:
+        """Several levels in a row, microseconds apart: sent at once, so that a busy host cannot spread them."""
+        words = "".join(f"set_irq_in {self.gpio} unnamed-gpio-in {line} {int(level)}\n" for level in levels)
+        self._qtest.sendall(words.encode())
+        for _ in levels:
+            self._reply(self._qtest_replies, "bounce")
+
     def read_memory(self, address: int, length: int) -> bytes:
         """Guest memory, read without the guest's knowledge."""
         return base64.b64decode(self.qtest(f"b64read {address:#x} {length:#x}"))
