@@ -162,3 +162,17 @@ fn every_profile_in_the_package_is_known_to_the_binary() {
         );
     }
 }
+
+/// Drawings and self-tests are made by scripts from what they show; a forgotten script would let them lie.
+#[rstest]
+#[case::wiring("board/wiring/draw.py")]
+#[case::self_tests("models/selftest.py")]
+fn what_scripts_make_is_as_they_would_make_it(#[case] script: &str) {
+    let has_tomllib = Command::new("python3").args(["-c", "import tomllib"]).output();
+    if !has_tomllib.is_ok_and(|o| o.status.success()) {
+        println!("skipped: Python 3.11 is not on this machine");
+        return;
+    }
+    let output = Command::new("python3").arg(board("..").join(script)).arg("--check").output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+}

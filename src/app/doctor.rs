@@ -157,8 +157,8 @@ fn devices_needed(settings: &Settings, nodes: &[VideoNode]) -> Vec<PathBuf> {
     if settings.board.hardware == Hardware::Simulated {
         return Vec::new();
     }
-    let mut needed: Vec<PathBuf> =
-        nodes.iter().filter(|n| n.gives_pictures).map(|n| n.path.clone()).collect();
+    let may_be_camera = |n: &&VideoNode| n.gives_pictures || n.what.starts_with(survey::UNASKED);
+    let mut needed: Vec<PathBuf> = nodes.iter().filter(may_be_camera).map(|n| n.path.clone()).collect();
     needed.extend(gpio::chip_paths());
     needed.extend(settings.oled.as_ref().and_then(|o| o.bus.clone()));
     needed.extend((0..4).map(|n| PathBuf::from(format!("/dev/dri/card{n}"))));

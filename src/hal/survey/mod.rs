@@ -11,7 +11,7 @@ mod video;
 pub use buses::{connectors, scan};
 pub use files::{device_tree_model, disk, kernel, user};
 pub use service::service;
-pub use video::{nodes, video_holders};
+pub use video::{UNASKED, nodes, video_holders};
 
 use crate::doctor::facts::{Heat, Power};
 use crate::hal::thermal::{self, Supply, Zone};

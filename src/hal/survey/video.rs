@@ -6,6 +6,9 @@ use crate::hal::v4l2::seeker::{Places, holders};
 use crate::hal::v4l2::{kind, select};
 use std::path::Path;
 
+/// How a node that may not be opened begins; it may well be the camera.
+pub const UNASKED: &str = "cannot be asked";
+
 /// More formats than this are cut: a webcam lists dozens.
 const SHOWN: usize = 6;
 
@@ -19,7 +22,7 @@ fn node(path: &Path) -> VideoNode {
         |what, gives_pictures, formats| VideoNode { path: path.into(), what, gives_pictures, formats };
     let node = match Node::open(path) {
         Ok(node) => node,
-        Err(e) => return known(format!("cannot be asked: {e}"), false, String::new()),
+        Err(e) => return known(format!("{UNASKED}: {e}"), false, String::new()),
     };
     let offers = node.offers();
     match kind::check(node.capability(), &offers) {

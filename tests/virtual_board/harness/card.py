@@ -100,8 +100,8 @@ class CardBoard:
             self._until(r"login: $", timeout)
             self._say("root")
             self._until(r"[#$] $", timeout)
-            self._say("stty -echo cols 500; PS1=; export SYSTEMD_PAGER= SYSTEMD_COLORS=0")
-            time.sleep(2)
+            self._say("stty -echo cols 500; PS1=; export SYSTEMD_PAGER= SYSTEMD_COLORS=0; bind 'set enable-bracketed-paste off'; echo 'set ''up'")
+            self._until(r"set up\n", timeout)
         self._say(f"{{ {command}; }} 2>&1; echo 'the ''end'")
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self._until(r"the end\n", timeout)).removesuffix("the end\n").strip()
 
