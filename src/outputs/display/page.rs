@@ -183,7 +183,8 @@ impl<D: DrawTarget<Color: Ink>> Page<'_, '_, D> {
     fn columns(&mut self, area: Rectangle, scores: Option<&EmotionScores>) {
         self.canvas.fill(area, Self::GROUND);
         let step = area.size.width as f32 / Emotion::COUNT as f32;
-        let label = if self.language == Language::Korean { 13 } else { 7 };
+        // Rows under a bar for its word, and how far below the bar that begins: a letter's height and its descender.
+        let (label, gap) = if self.language == Language::Korean { (13, 2.0) } else { (8, 1.0) };
         let height = area.size.height as i32 - label;
         for (i, emotion) in Emotion::ALL.into_iter().enumerate() {
             let left = area.top_left.x + (i as f32 * step).round() as i32;
@@ -194,7 +195,7 @@ impl<D: DrawTarget<Color: Ink>> Page<'_, '_, D> {
             self.canvas.fill(rect(left, base - filled.max(1), width, filled.max(1) as u32), color);
             let name = self.language.short(emotion);
             let indent = (width as f32 - self.width(name, 5.0)) / 2.0;
-            let at = (left as f32 + indent.max(0.0).round(), base as f32 + 2.0);
+            let at = (left as f32 + indent.max(0.0).round(), base as f32 + gap);
             self.line(name, at, 5.0, Self::tone(CLEAR));
         }
     }
