@@ -86,6 +86,9 @@ unsafe fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32
 }
 
 /// `T` rows × 16 channels in `2·T` registers: per pair of depths two loads of `u`, `T` broadcasts, `2·T` products.
+///
+/// # Safety
+/// AVX2; `T`·`depth` values at `v`, 16·`depth` at `u`, room for 16·`T` at `m`.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {

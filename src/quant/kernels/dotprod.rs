@@ -82,6 +82,9 @@ macro_rules! sdot_lane {
 }
 
 /// `T` rows × 16 channels in `4·T` registers; `u` as `[depth/4][16][4]`, sixteen depths of `v` a step.
+///
+/// # Safety
+/// The dot product; `T`·`depth` values at `v`, 16·`depth` at `u`, room for 16·`T` at `m`; `depth` a multiple of 16.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn tile<const T: usize>(v: *const i8, u: *const i8, depth: usize, m: *mut i32) {
