@@ -8,7 +8,7 @@
 use super::capture::Capture;
 use super::seeing::{self, Answer, Sight, Spares};
 use super::slot::{CameraState, News, Slot, Vigil};
-use super::surroundings::{Pace, Surroundings, Watchman};
+use super::surroundings::{LeastInterval, Surroundings, Watchman};
 use super::{Ending, Session, SourceOpener, Stop};
 use crate::frame::Timestamp;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub fn run_in(
     surroundings: Surroundings,
 ) -> Ending {
     let started = Instant::now();
-    let (slot, spares, pace) = (Arc::new(Slot::default()), Spares::default(), Pace::default());
+    let (slot, spares, pace) = (Arc::new(Slot::default()), Spares::default(), LeastInterval::default());
     let quit = Arc::new(AtomicBool::new(false));
     let shared = Shared { slot: &slot, spares: &spares, pace: &pace, quit: &quit };
     let threads = match start(session, opener, options, started, &shared) {
@@ -89,7 +89,7 @@ pub fn run_in(
 struct Shared<'a> {
     slot: &'a Arc<Slot<Answer>>,
     spares: &'a Spares,
-    pace: &'a Pace,
+    pace: &'a LeastInterval,
     quit: &'a Arc<AtomicBool>,
 }
 

@@ -4,7 +4,7 @@
 //! a slow or emulated board), while a fault, a signal and a blink are due at their own times.
 
 use super::slot::Slot;
-use super::surroundings::Pace;
+use super::surroundings::LeastInterval;
 use crate::frame::{Frame, GrayImage, GrayView, Timestamp};
 use crate::pipeline::{Eyes, Faces, PipelineError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +51,7 @@ impl Spares {
 const TICK: Duration = Duration::from_millis(100);
 
 /// Looks at frames until `quit`, or until a look fails for good. That is always heard of, a panic among them.
-pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, pace: &Pace, quit: &AtomicBool) {
+pub fn run(eyes: &mut Eyes, slot: &Slot<Answer>, spares: &Spares, pace: &LeastInterval, quit: &AtomicBool) {
     let last_word = catch_unwind(AssertUnwindSafe(|| look_on(eyes, slot, spares, pace, quit)));
     if let Some(last_word) = last_word.unwrap_or(Some(Answer::Panicked)) {
         slot.insist(last_word);
@@ -62,7 +62,7 @@ fn look_on(
     eyes: &mut Eyes,
     slot: &Slot<Answer>,
     spares: &Spares,
-    pace: &Pace,
+    pace: &LeastInterval,
     quit: &AtomicBool,
 ) -> Option<Answer> {
     let (mut frame, mut begun) = (Frame::default(), None::<Instant>);

@@ -29,9 +29,9 @@ const NEXT_MINUTE: Duration = Duration::from_secs(30);
 
 /// The least time from one look at a frame to the next, set by the lights' thread and kept by the seeing one.
 #[derive(Debug, Clone, Default)]
-pub struct Pace(Arc<AtomicU64>);
+pub struct LeastInterval(Arc<AtomicU64>);
 
-impl Pace {
+impl LeastInterval {
     fn set(&self, interval: Duration) {
         self.0.store(interval.as_millis() as u64, Ordering::Relaxed);
     }
@@ -48,11 +48,11 @@ pub(super) struct Watchman {
     next_heat: Timestamp,
     next_minute: Timestamp,
     told: Option<u16>,
-    pace: Pace,
+    pace: LeastInterval,
 }
 
 impl Watchman {
-    pub fn new(surroundings: Surroundings, pace: Pace) -> Self {
+    pub fn new(surroundings: Surroundings, pace: LeastInterval) -> Self {
         let Surroundings { thermometer, local_minute } = surroundings;
         Self {
             cooling: thermometer.map(|t| {
