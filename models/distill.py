@@ -2,7 +2,9 @@
 
 Widths 32, 64, 128, 256 and hidden layers of 768: 120 million multiplications a face and 3.5 million weights, so
 the int8 file stays below 4 MiB. The student sees the teacher's softened scores (temperature 3) beside the labels, both
-on the same augmented faces. `export.py` and `quantize.py` then make its files as they make the full one's.
+on the same augmented faces. It starts as the teacher's most used half: of each layer the channels with the largest
+batch-norm scale times outgoing weights, of each hidden layer the sums with the largest weights on both sides.
+`export.py` and `quantize.py` then make its files as they make the full one's.
 
 Logs and checkpoints as train.py's; --steps cuts epochs to prove the script.
 """
@@ -33,6 +35,40 @@ def macs(net: vgg.Vgg) -> int:
     return total + before * 9 * net.hidden + net.hidden**2 + net.hidden * len(vgg.CLASSES)
 
 
+def strongest(strength: torch.Tensor, count: int) -> torch.Tensor:
+    return strength.topk(count).indices.sort().values
+
+
+@torch.no_grad()
+def inherit(student: vgg.Vgg, teacher: vgg.Vgg) -> None:
+    """Fills the student with the teacher's strongest channels, layer by layer."""
+    convs = [f"{i}{block}" for block in vgg.BLOCKS for i in (1, 2)]
+    kept, areas = torch.arange(1), 9
+    for at, name in enumerate(convs):
+        mine, theirs = student.get_submodule(f"conv{name}"), teacher.get_submodule(f"conv{name}")
+        norm, own = teacher.get_submodule(f"bn{name}"), student.get_submodule(f"bn{name}")
+        if at + 1 < len(convs):
+            onward = teacher.get_submodule(f"conv{convs[at + 1]}").weight.pow(2).sum((0, 2, 3)).sqrt()
+        else:
+            onward = teacher.lin1.weight.pow(2).sum(0).view(-1, areas).sum(1).sqrt()
+        chosen = strongest(norm.weight.abs() * onward, len(own.weight))
+        mine.weight.copy_(theirs.weight[chosen][:, kept])
+        mine.bias.copy_(theirs.bias[chosen])
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            getattr(own, part).copy_(getattr(norm, part)[chosen])
+        kept = chosen
+    kept = (kept[:, None] * areas + torch.arange(areas)).flatten()
+    for name, after in (("lin1", "lin2"), ("lin2", "lin3"), ("lin3", None)):
+        mine, theirs = student.get_submodule(name), teacher.get_submodule(name)
+        chosen = torch.arange(len(theirs.bias))
+        if after:
+            onward = teacher.get_submodule(after).weight.norm(dim=0)
+            chosen = strongest(theirs.weight.norm(dim=1) * onward, len(mine.bias))
+        mine.weight.copy_(theirs.weight[chosen][:, kept])
+        mine.bias.copy_(theirs.bias[chosen])
+        kept = chosen
+
+
 class Student(train.Trainer):
     """A trainer whose loss listens to a teacher as well."""
 
@@ -45,12 +81,13 @@ class Student(train.Trainer):
         weights = sum(p.numel() for p in net.parameters() if p.ndim > 1)
         if weights > MOST_WEIGHTS or macs(net) > MOST_MACS:
             raise SystemExit(f"{weights} weights, {macs(net)} multiplications: more than a light variant may have")
+        inherit(net, self.teacher)
         return net
 
     def loss(self, x: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            taught = F.softmax(self.teacher(x) / SOFTNESS, 1)
-        taught = taught.clone()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            answers = self.teacher(x)
+        taught = F.softmax(answers.float() / SOFTNESS, 1)
         soft = F.kl_div(F.log_softmax(logits / SOFTNESS, 1), taught, reduction="batchmean") * SOFTNESS**2
         return TEACHER_SHARE * soft + (1 - TEACHER_SHARE) * super().loss(x, logits, y)
 

@@ -1,0 +1,47 @@
+"""The committed training log as a plot: accuracy on validation and the loss on training faces, epoch by epoch.
+
+Reads log.jsonl files of train.py in the order in which the runs followed each other (each begins where the one before
+ended) and writes them, one after the other, to training.jsonl, from which training.svg is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import plot
+
+HERE = Path(__file__).parent
+CARD = 0.7055  # the accuracy that the architecture's model card states
+
+
+def joined(logs: list[Path]) -> list[dict]:
+    """Lines of all runs, with `run` (0, 1, …) and `at`, the epochs since the first run's start."""
+    out, before = [], 0
+    for run, path in enumerate(logs):
+        epochs = [json.loads(line) for line in path.read_text().splitlines()]
+        out += [{"run": run, "at": before + i + 1, **line} for i, line in enumerate(epochs)]
+        before += len(epochs)
+    return out
+
+
+def draw(log: list[dict], path: Path) -> None:
+    at = [line["at"] for line in log]
+    seams = [b["at"] - 0.5 for a, b in zip(log, log[1:]) if a["run"] != b["run"]]
+    plot.lines(path, {"validation, averaged weights": (at, [line["val"] for line in log])}, "epoch of the fine-tune",
+               "accuracy", {"the card's 70.55 %": CARD}, seams)
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    args.add_argument("logs", type=Path, nargs="*", help="log.jsonl of each run; none: draw the committed log again")
+    args = args.parse_args()
+    kept = HERE / "training.jsonl"
+    if args.logs:
+        kept.write_text("".join(json.dumps(line) + "\n" for line in joined(args.logs)))
+    draw([json.loads(line) for line in kept.read_text().splitlines()], HERE / "training.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The model card's experiments again, on a budget: initial rates 0.01 to 0.05, SGD against Adam, the plateau's patience.
+
+A *proxy*: the same family at a quarter of the widths (16 to 128, hidden layers of 256) on 32x32 pictures, from random
+weights, all training faces, 20 epochs, weights not averaged. It ranks settings; its accuracies are not the network's.
+Adam has rates of its own (0.04 is out of its reach). Each arm differs from the card's (SGD, 0.04, patience 3) in one thing.
+
+Results go to experiments.json as they come; arms that are there are not run again. `--plot` draws experiments.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+
+import plot
+import train
+import vgg
+from dataset import Faces
+
+HERE = Path(__file__).parent
+WIDTHS, HIDDEN, SIDE, EPOCHS = (16, 32, 64, 128), 256, 32, 20
+ARMS = {f"SGD {rate}": {"lr": rate} for rate in (0.01, 0.02, 0.03, 0.04, 0.05)}
+ARMS |= {f"Adam {rate}": {"optimiser": "adam", "lr": rate} for rate in (0.0003, 0.001, 0.003)}
+ARMS |= {f"SGD 0.04, patience {n}": {"patience": n} for n in (1, 5)}
+
+
+class Proxy(train.Trainer):
+    def fresh(self) -> vgg.Vgg:
+        return vgg.Vgg(self.args.drop, WIDTHS, HIDDEN)
+
+
+def run(name: str, settings: dict, folds: tuple[Faces, Faces], out: Path) -> dict:
+    """One arm: its accuracy and rate epoch by epoch, and its wall time."""
+    args = train.parser("").parse_args(["", "--side", str(SIDE), "--epochs", str(EPOCHS), "--average", "0"])
+    vars(args).update(settings, out=out / name.replace(" ", "-").replace(",", ""))
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "log.jsonl").unlink(missing_ok=True)
+    torch.manual_seed(args.seed)
+    begin = time.monotonic()
+    train.run(Proxy(args), *folds, args.out)
+    log = [json.loads(line) for line in (args.out / "log.jsonl").read_text().splitlines()]
+    return {"val": [line["val"] for line in log], "lr": [line["lr"] for line in log],
+            "minutes": round((time.monotonic() - begin) / 60, 1)}
+
+
+def table(results: dict[str, dict]) -> str:
+    rows = ["| arm | best | last | drops of the rate | minutes |", "|---|---|---|---|---|"]
+    for name, r in results.items():
+        drops = sum(b < a for a, b in zip(r["lr"], r["lr"][1:]))
+        rows.append(f"| {name} | {100 * max(r['val']):.1f} % | {100 * r['val'][-1]:.1f} % | {drops} | {r['minutes']} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    args.add_argument("data", type=Path, nargs="?", help="folder with train/<class>/ and val/<class>/; none: only print")
+    args.add_argument("--out", type=Path, default=Path("build/experiments"), help="for logs and checkpoints")
+    args.add_argument("--arms", nargs="*", choices=list(ARMS), default=list(ARMS))
+    args.add_argument("--plot", action="store_true")
+    args = args.parse_args()
+    kept = HERE / "experiments.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    if args.data:
+        folds = Faces.read(args.data / "train"), Faces.read(args.data / "val")
+        for name in [a for a in args.arms if a not in results]:
+            results[name] = run(name, ARMS[name], folds, args.out)
+            results = {a: results[a] for a in ARMS if a in results}
+            kept.write_text(json.dumps(results) + "\n")
+    if args.plot:
+        series = {name: (list(range(1, len(r["val"]) + 1)), r["val"]) for name, r in results.items()}
+        plot.lines(HERE / "experiments.svg", series, "epoch", "accuracy on validation")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
