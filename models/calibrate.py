@@ -6,6 +6,9 @@ of the top score: the mean distance between score and share of right answers. T 
 Each half is fitted and the other judged; the temperature is adopted only if the mean ECE of the judged halves falls,
 else it stays 1. (Label smoothing in training already does most of a temperature's work.)
 
+The thresholds of the decision come from the same scores: for each emotion the lowest score, in steps of 0.05, above
+which its answers are wrong at most WRONG of the time. Fitted on one half, their cost is read off the other.
+
 Reads what `evaluate.py --keep` stored. Writes the last line as JSON (for manifest.py and card.py) and, with --plot, a
 reliability diagram as SVG. The cost table tells what a threshold on the top score buys: how often the light would stay
 uncertain, and how often it would be wrong when it speaks.
@@ -19,8 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
+import vgg
+
 BINS, SEED = 15, 7
 THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
+WRONG = 0.25  # of the single frames on which an emotion is believed; smoothing over time then does its part
+LOWEST, HIGHEST, STEP, ENOUGH = 0.35, 0.75, 0.05, 20  # the grid, and the fewest answers that tell anything
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -72,6 +79,39 @@ def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order[: len(order) // 2], order[len(order) // 2 :]
 
 
+def thresholds(logits: np.ndarray, labels: np.ndarray, temperature: float) -> np.ndarray:
+    """Per class the lowest grid value with at most WRONG wrong answers above it; HIGHEST where none has."""
+    scores = softmax(logits, temperature)
+    top, said = scores.max(1), scores.argmax(1)
+    grid = np.round(np.arange(LOWEST, HIGHEST + STEP / 2, STEP), 2)
+    fitted = np.full(scores.shape[1], HIGHEST)
+    for c in range(scores.shape[1]):
+        for t in grid:
+            believed = (said == c) & (top >= t)
+            if believed.sum() >= ENOUGH and (labels[believed] != c).mean() <= WRONG:
+                fitted[c] = t
+                break
+    return fitted
+
+
+def cost(logits: np.ndarray, labels: np.ndarray, temperature: float, fitted: np.ndarray) -> dict[str, float]:
+    """Share of faces left uncertain under the thresholds, and share wrong among the others."""
+    scores = softmax(logits, temperature)
+    top, said = scores.max(1), scores.argmax(1)
+    spoken = top >= fitted[said]
+    return {"uncertain": float(1 - spoken.mean()), "wrong": float((said != labels)[spoken].mean())}
+
+
+def decided(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict:
+    """The thresholds of all faces, and what those of each half cost on the other."""
+    first, second = halves(labels)
+    folds = [cost(logits[b], labels[b], temperature, thresholds(logits[a], labels[a], temperature))
+             for a, b in ((first, second), (second, first))]
+    mean = {key: float(np.mean([f[key] for f in folds])) for key in folds[0]}
+    fitted = thresholds(logits, labels, temperature)
+    return {"wrong_at_most": WRONG, "fitted": dict(zip(vgg.CLASSES, fitted.tolist())), "on_the_other_half": mean}
+
+
 def judged(logits: np.ndarray, labels: np.ndarray) -> dict:
     """Fits each half, judges the other; costs and bins are those of all faces, with the adopted temperature."""
     first, second = halves(labels)
@@ -83,6 +123,7 @@ def judged(logits: np.ndarray, labels: np.ndarray) -> dict:
     mean = lambda key: float(np.mean([f[key] for f in folds]))
     adopted = mean("fitted") if mean("ece_after") < mean("ece_before") else 1.0
     return {"temperature": adopted, "folds": folds, "costs": costs(logits, labels, adopted),
+            "thresholds": decided(logits, labels, adopted),
             "bins_before": reliability(logits, labels, 1.0), "bins_after": reliability(logits, labels, mean("fitted"))}
 
 

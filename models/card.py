@@ -49,6 +49,14 @@ def costs(c: dict) -> str:
     return "\n".join(rows)
 
 
+def thresholds(c: dict) -> str:
+    fitted, cost = c["int8"]["thresholds"]["fitted"], c["int8"]["thresholds"]["on_the_other_half"]
+    rows = ["| " + " | ".join(vgg.CLASSES) + " |", "|---" * len(vgg.CLASSES) + "|",
+            "| " + " | ".join(f"{fitted[name]:.2f}" for name in vgg.CLASSES) + " |"]
+    return "\n".join(rows) + (f"\n\nFitted on one half of validation and judged on the other (mean of both ways): uncertain on "
+                             f"{percent(cost['uncertain'])} of the faces, wrong on {percent(cost['wrong'])} of the rest.")
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--evaluation", type=Path, required=True)
@@ -56,7 +64,7 @@ def main() -> None:
     args = args.parse_args()
     e, c = (json.loads(p.read_text().strip().splitlines()[-1]) for p in (args.evaluation, args.calibration))
     tables = {"accuracy": accuracy(e), "confusion f32": confusion(e, "f32"), "confusion int8": confusion(e, "int8"),
-              "calibration": calibration(c), "costs": costs(c)}
+              "calibration": calibration(c), "costs": costs(c), "thresholds": thresholds(c)}
     text = CARD.read_text()
     for name, table in tables.items():
         text, found = re.subn(rf"(?s)<!-- {name} -->.*?<!-- end -->",

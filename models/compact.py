@@ -27,7 +27,7 @@ import vgg
 from quantize import training_faces
 
 FACES = 4096
-KEPT = 0.99
+KEPT = 0.995
 
 
 def layers_of(path: str) -> list[export.Layer]:

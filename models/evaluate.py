@@ -70,6 +70,14 @@ def scores(labels: np.ndarray, logits: np.ndarray) -> dict:
             "per_class": dict(zip(vgg.CLASSES, (hit / np.maximum(truth, 1)).tolist())), "confusion": confusion.tolist()}
 
 
+def accuracy_of(file: Path, patches: np.ndarray, labels: np.ndarray) -> float:
+    """Share of right answers of another int8 file, in exact integers."""
+    net, hits = Exact(file), 0
+    for at in range(0, len(patches), 64):
+        hits += int((net(vgg.normalise(patches[at : at + 64]).numpy()).argmax(1) == labels[at : at + 64]).sum())
+    return hits / len(labels)
+
+
 def logits_of(patches: np.ndarray, labels: np.ndarray, f32: Folded, int8: Exact) -> tuple[np.ndarray, np.ndarray]:
     """Logits of both, with a running count on stderr (the order is shuffled, so early figures are fair)."""
     both, begin = [np.zeros((0, len(vgg.CLASSES)), np.float32)] * 2, time.monotonic()
@@ -87,6 +95,7 @@ def main() -> None:
     args.add_argument("folder", type=Path)
     args.add_argument("--f32", default="vgg-f32.onnx")
     args.add_argument("--int8", default="vgg-int8.onnx")
+    args.add_argument("--also", type=Path, nargs="*", default=[], help="other int8 files; only their accuracy is told")
     args.add_argument("--limit", type=int, help="a seeded pick of so many pictures")
     args.add_argument("--keep", help="write labels, patches and logits to this .npz")
     args = args.parse_args()
@@ -96,7 +105,8 @@ def main() -> None:
     patches = np.stack([vgg.patch_of(p) for p in paths])
     a, b = logits_of(patches, labels, Folded(args.f32), Exact(args.int8))
     result = {"images": len(paths), "f32": scores(labels, a), "int8": scores(labels, b),
-              "agreement": float((a.argmax(1) == b.argmax(1)).mean())}
+              "agreement": float((a.argmax(1) == b.argmax(1)).mean()),
+              "also": {file.name: accuracy_of(file, patches, labels) for file in args.also}}
     if args.keep:
         np.savez(args.keep, labels=labels, patches=patches, f32=a, int8=b,
                  names=np.array([str(p.relative_to(args.folder)) for p in paths]))

@@ -24,10 +24,9 @@ def updated(text: str, folder: Path, accuracy: dict[str, float], temperature: di
         if file.exists():
             table = re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{vgg.sha256(file)}"', table)
             table = re.sub(r"(?m)^bytes = \d+$", f"bytes = {file.stat().st_size}", table)
-        if file.name == f"vgg-{precision}.onnx":
-            for key, value in (("accuracy", accuracy), ("temperature", temperature)):
-                if precision in value:
-                    table = re.sub(rf"(?m)^{key} = .*$", f"{key} = {round(value[precision], 4)}", table)
+        for key, value in (("accuracy", accuracy), ("temperature", temperature)):
+            if file.name in value:
+                table = re.sub(rf"(?m)^{key} = .*$", f"{key} = {round(value[file.name], 4)}", table)
         tables[i] = table
     return head + "".join(tables)
 
@@ -39,8 +38,10 @@ def main() -> None:
     args.add_argument("--calibration", type=Path, help="what calibrate.py printed (JSON)")
     args = args.parse_args()
     last = lambda path: json.loads(path.read_text().strip().splitlines()[-1]) if path else {}
-    accuracy = {k: v["accuracy"] for k, v in last(args.evaluation).items() if k in ("f32", "int8")}
-    temperature = {k: v["temperature"] for k, v in last(args.calibration).items() if k in ("f32", "int8")}
+    measured, fitted = last(args.evaluation), last(args.calibration)
+    accuracy = {f"vgg-{p}.onnx": measured[p]["accuracy"] for p in ("f32", "int8") if p in measured}
+    accuracy |= measured.get("also", {})
+    temperature = {f"vgg-{p}.onnx": fitted[p]["temperature"] for p in ("f32", "int8") if p in fitted}
     path = HERE / "manifest.toml"
     old = path.read_text()
     new = updated(old, HERE, accuracy, temperature)
