@@ -73,8 +73,9 @@ def as_shipped(bench: Bench):
     began = bench.show(committed("nobody"))
     dark = board.pins.wait("end of the happy light", lambda: next((e.at for e in board.pins.edges(began, LINE["happy"]) if not e.level), None), 20)
     bench.within("happy LED off after the face left", dark - began, HOLD + SLACK + FRAMES_UNDER_WAY / board.webcam.fps + longest)
+    # Looks lie further apart here than `uncertain_ms`: until the second one counts, the light rightly says that it isn't sure.
     shown = moods(run)[before:]
-    bench.expect(shown == ["happy", "no_face"], f"the moods in order: {', '.join(shown)}")
+    bench.expect([mood for mood in shown if mood != "uncertain"] == ["happy", "no_face"], f"the moods in order: {', '.join(shown)}")
 
 
 def moods(run) -> list[str]:
