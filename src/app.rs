@@ -1,6 +1,7 @@
 //! The composition root: settings in, a running corridor out. The only room that names both `hal` and `sim`.
 
 mod board;
+mod demo;
 mod devices;
 mod doctor;
 mod lenient;
@@ -64,7 +65,7 @@ pub struct Plan {
 /// Where frames come from.
 #[derive(Debug, Clone)]
 enum Origin {
-    /// The clip inside the binary.
+    /// The bundled clip.
     Demo,
     Given(SourceSpec),
 }
@@ -166,9 +167,9 @@ fn show_fault(
     alarm::show(Alarm { what, detail: &detail }, audience, stop, is_over);
 }
 
-/// The clip inside the binary, for `bench`.
+/// The bundled clip, for `bench`.
 pub fn demo_clip() -> Result<Box<dyn FrameSource>, SourceError> {
-    devices::demo()
+    demo::open()
 }
 
 /// The corridor between camera and lights, for `bench`.

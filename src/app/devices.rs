@@ -1,7 +1,7 @@
 //! From settings to sources, lights and watchdogs: real ones on a board, simulated ones elsewhere.
 
 use super::lenient::Lenience;
-use super::{Origin, RunOptions, board};
+use super::{Origin, RunOptions, board, demo};
 use crate::config::{Hardware, Settings};
 use crate::hal::clock;
 use crate::hal::thermal::Zone;
@@ -12,17 +12,11 @@ use crate::outputs::leds::{LedLine, Leds};
 use crate::runtime::SourceOpener;
 use crate::runtime::surroundings::{Surroundings, Thermometer};
 use crate::sim;
-use crate::sim::intake::{InMemory, Intake};
-use crate::sim::mjpeg::Mjpeg;
 use crate::sim::pins::SimPins;
 use crate::sim::snapshot::Snapshots;
 use crate::sim::terminal::{Terminal, TerminalStyle, WindowSize};
-use crate::source::{FrameRate, FrameSource, SourceError, SourceSpec};
-use std::io::Cursor;
+use crate::source::{FrameSource, SourceError, SourceSpec};
 use std::path::Path;
-
-/// The clip that `moodlight run` plays without a config; see board/demo/ for how it was made and from what.
-const DEMO: &[u8] = include_bytes!("../../board/demo.mjpeg");
 
 /// A source that comes in its own time, or one that waits to be read.
 pub enum Opened {
@@ -34,7 +28,7 @@ pub enum Opened {
 /// thread.
 pub fn source(origin: &Origin, settings: &Settings, options: &RunOptions) -> Result<Opened, SourceError> {
     Ok(match origin {
-        Origin::Demo => Opened::Recorded(demo()?),
+        Origin::Demo => Opened::Recorded(demo::open()?),
         Origin::Given(spec @ SourceSpec::Exec { .. }) => {
             let camera = Box::new(Reopened(spec.clone()));
             Opened::Live(board::with_mute_button(camera, settings, options.best_effort)?)
@@ -45,12 +39,6 @@ pub fn source(origin: &Origin, settings: &Settings, options: &RunOptions) -> Res
         }
         Origin::Given(spec) => Opened::Recorded(sim::open(spec)?),
     })
-}
-
-/// The bundled clip, ten frames a second as it was made.
-pub fn demo() -> Result<Box<dyn FrameSource>, SourceError> {
-    let bytes = Intake::new(Box::new(InMemory(Cursor::new(DEMO))));
-    Ok(Box::new(Mjpeg::open(bytes, FrameRate::per_second(10), "demo".into())?))
 }
 
 /// A simulated live source: opening it again starts the child again.

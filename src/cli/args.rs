@@ -161,6 +161,9 @@ pub struct ClassifyArgs {
     /// Print JSON, and nothing else, on stdout
     #[arg(long)]
     pub json: bool,
+    /// With --json: also the network's seven raw outputs for each face, to compare machines bit for bit
+    #[arg(long, requires = "json")]
+    pub logits: bool,
 }
 
 /// One precision or both, one after the other.

@@ -33,13 +33,16 @@ struct Face {
     detection: Option<f32>,
     emotion: Emotion,
     scores: EmotionScores,
+    /// In the classes' order; only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logits: Option<[f32; Emotion::COUNT]>,
 }
 
 pub fn run(args: &ClassifyArgs) -> CommandResult {
     let given = args.model.model.as_deref();
     let detector = if args.whole_image { None } else { Some(open_detector(given)?) };
     let reader = Reader::open(args.precision, given, 1)?;
-    let mut eye = Eye { detector, reader, found: Vec::new() };
+    let mut eye = Eye { detector, reader, found: Vec::new(), with_logits: args.logits };
     let style = Style::for_stdout();
     let mut answers = Vec::new();
     for path in &args.images {
@@ -64,6 +67,7 @@ struct Eye {
     detector: Option<BlazeFace>,
     reader: Reader,
     found: Vec<Detection>,
+    with_logits: bool,
 }
 
 impl Eye {
@@ -77,12 +81,15 @@ impl Eye {
         };
         let (areas, patches) = self.faces(&still)?;
         let scores = self.reader.scores(&patches)?;
-        let faces = areas.into_iter().zip(scores).map(|((area, detection), scores)| Face {
-            area: [area.x, area.y, area.w, area.h],
-            detection,
-            emotion: scores.top().0,
-            scores,
-        });
+        let logits = self.reader.logits().iter().map(|l| self.with_logits.then_some(l.0));
+        let faces =
+            areas.into_iter().zip(scores).zip(logits).map(|(((area, detection), scores), logits)| Face {
+                area: [area.x, area.y, area.w, area.h],
+                detection,
+                emotion: scores.top().0,
+                scores,
+                logits,
+            });
         Ok(Answer::Seen { image, width: still.width, height: still.height, faces: faces.collect() })
     }
 

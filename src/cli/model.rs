@@ -6,9 +6,9 @@ use super::{CommandResult, Exit, print, print_json};
 use crate::classifier::Precision;
 use crate::classifier::locate::{self, Found};
 use crate::classifier::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role};
-use crate::quant::inspect::{self, NodeInfo};
+use crate::detector::blazeface::{self, Convolution};
+use crate::quant::inspect::NodeInfo;
 use crate::quant::kernels::{self, Kernel};
-use crate::quant::lower::typed_model;
 use crate::quant::onnx_file::OnnxFile;
 use crate::quant::plan::Plan;
 use crate::quant::pool::Pool;
@@ -125,10 +125,8 @@ fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
     if listed {
         entry.verify(&path)?;
     }
-    let file = OnnxFile::open(&path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
     let kernel = kernels::choose(None).map_err(anyhow::Error::msg)?;
-    let nodes = nodes_of(&file, entry.role, kernel)
-        .map_err(|e| anyhow!("{}: cannot be loaded: {e:#}", path.display()))?;
+    let nodes = nodes_of(&path, entry.role, kernel)?;
     let convolutions =
         |int8_only: bool| nodes.iter().filter(|n| n.convolution && (n.int8 || !int8_only)).count();
     Ok(Inspection {
@@ -146,12 +144,20 @@ fn look_into(given: Option<&Path>) -> anyhow::Result<Inspection> {
     })
 }
 
-/// A classifier's nodes as they will run; the detector's as tract has them, which runs them itself.
-fn nodes_of(file: &OnnxFile, role: Role, kernel: &'static dyn Kernel) -> anyhow::Result<Vec<NodeInfo>> {
-    match role {
-        Role::Classifier => Ok(Plan::load(file, kernel, &Arc::new(Pool::new(1)?))?.nodes),
-        Role::Detector => inspect::nodes(&typed_model(file, false)?.model.into_decluttered()?),
+/// A model's nodes as they will run.
+fn nodes_of(path: &Path, role: Role, kernel: &'static dyn Kernel) -> anyhow::Result<Vec<NodeInfo>> {
+    if role == Role::Detector {
+        let (convolutions, kernel) = blazeface::convolutions(path)?;
+        return Ok(convolutions.into_iter().map(|c| detector_node(c, kernel)).collect());
     }
+    let file = OnnxFile::open(path).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    let plan = Plan::load(&file, kernel, &Arc::new(Pool::new(1)?));
+    Ok(plan.map_err(|e| anyhow!("{}: cannot be loaded: {e:#}", path.display()))?.nodes)
+}
+
+fn detector_node(of: Convolution, kernel: &str) -> NodeInfo {
+    let (op, kernel) = ("Conv".into(), kernel.into());
+    NodeInfo { name: of.name, op, kernel, int8: false, convolution: true, macs: of.macs, weight_bytes: 0 }
 }
 
 fn inspection_in_words(i: &Inspection) -> String {

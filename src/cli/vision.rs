@@ -23,6 +23,11 @@ impl Reader {
         Ok(Self { found, vgg, logits: Vec::new() })
     }
 
+    /// The raw outputs that the last [`scores`](Self::scores) were made from, in order.
+    pub fn logits(&self) -> &[Logits] {
+        &self.logits
+    }
+
     /// Scores for each patch, in order.
     pub fn scores(&mut self, patches: &[FacePatch]) -> anyhow::Result<Vec<EmotionScores>> {
         self.vgg.classify(patches, &mut self.logits)?;

@@ -11,6 +11,7 @@
 //! small for the emotion network to read is not reported: see [`DetectorSettings`].
 
 use super::decode::decode;
+pub use super::network::inspect::Convolution;
 use super::network::{Network, STEP};
 use super::window::{Region, Window};
 use super::{Detection, DetectorError, FaceDetector, Track, nms};
@@ -94,6 +95,11 @@ pub(super) fn in_range(key: &str, value: f32, least: f32, most: f32) -> Result<(
     } else {
         Err(format!("{key} is {value}, expected {least} to {most}"))
     }
+}
+
+/// The convolutions of the file at `path` and the instruction set that runs them, for `moodlight model inspect`.
+pub fn convolutions(path: &Path) -> Result<(Vec<Convolution>, &'static str), DetectorError> {
+    Ok((Network::convolutions(path)?, Network::best_kernel_name()))
 }
 
 /// BlazeFace-back, loaded and ready. Reuses its buffers: one instance per camera.

@@ -2,7 +2,7 @@
 //!
 //! Terms. *Builder*: tract's function from a node's protobuf to an operator. *Wire*: the step after shape inference
 //! where the operator sees its constants. The builders are in [`super::side`], [`super::resolve`], [`super::quantise`] and
-//! [`super::qlinear_conv`]; anything that they don't know stays tract's.
+//! [`super::qlinear_conv`], those of operators that stay tract's in [`super::stock`]; any other node is refused.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,8 +15,9 @@ use tract_onnx::tract_hir::internal::*;
 use super::onnx_file::{INITIALISER_OP, OnnxFile, SideTensor};
 use super::qlinear_conv::qlinear_conv;
 use super::quantise::{dequantize_linear, quantize_linear};
-use super::resolve::{cast, conv, gemm, matmul};
+use super::resolve::{cast, conv};
 use super::side::{self, SideSource};
+use super::stock;
 
 pub(super) type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 
@@ -39,6 +40,7 @@ pub struct Loaded {
 pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<Loaded> {
     let onnx = framework();
     let proto = onnx.proto_model_for_read(&mut &file.reduced[..])?;
+    stock::known(&onnx, proto.graph.as_ref().context("the file holds no graph")?)?;
     LOADING.set(file.large.clone());
     let loaded = onnx.model_for_proto_model(&proto).and_then(|model| typed(model, open_batch));
     LOADING.take();
@@ -66,26 +68,17 @@ fn typed(mut model: InferenceModel, open_batch: bool) -> TractResult<Loaded> {
     Ok(Loaded { model: model.into_typed()?, input, batch })
 }
 
-/// tract's ONNX front end with this room's builders in place of the stock ones.
+/// tract's ONNX front end with the builders of this room and no other.
 fn framework() -> tract_onnx::Onnx {
-    let mut onnx = tract_onnx::onnx();
+    let mut onnx = tract_onnx::Onnx::default();
+    stock::register(&mut onnx);
     onnx.op_register.insert(INITIALISER_OP, initialiser);
     onnx.op_register.insert("QLinearConv", qlinear_conv);
     onnx.op_register.insert("QuantizeLinear", quantize_linear);
     onnx.op_register.insert("DequantizeLinear", dequantize_linear);
     onnx.op_register.insert("Cast", cast);
     onnx.op_register.insert("Conv", conv);
-    onnx.op_register.insert("Gemm", gemm);
-    onnx.op_register.insert("MatMul", matmul);
     onnx
-}
-
-/// What tract's own builder makes of a node.
-pub(super) fn stock(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    let stock = tract_onnx::onnx();
-    let build =
-        stock.op_register.0.get(&node.op_type).with_context(|| format!("{} is unknown", node.op_type))?;
-    build(ctx, node)
 }
 
 fn initialiser(_: &ParsingContext, node: &NodeProto) -> Built {

@@ -6,7 +6,7 @@
 //!
 //! # The way of a file
 //! [`onnx_file`] splits it · [`lower`] builds tract's typed model from it, with the operators of `qlinear_conv`,
-//! `quantise`, `resolve` and `side` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes into a
+//! `quantise`, `resolve`, `side` and `stock` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes into a
 //! [`chain`] · [`packed`] chooses a method and `packing` orders the weights · [`run`] goes through the steps, `work` computes
 //! one with a kernel of [`kernels`] on the threads of [`pool`], in the memory of [`buffers`] · [`plan`] is the result ·
 //! [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are the f32 network's share: its linear layers and
@@ -80,5 +80,6 @@ pub mod run;
 #[cfg(test)]
 mod run_tests;
 mod side;
+mod stock;
 pub mod winograd;
 mod work;

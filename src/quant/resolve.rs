@@ -1,40 +1,27 @@
-//! tract's stock operators where they read large initialisers: a Cast from f16 that happens when the weights are read, a
-//! convolution that is dense, and any other whose operands become ordinary constants.
+//! tract's operators where they read large initialisers: a Cast from f16 that happens when the weights are read, and a
+//! convolution that is dense, or whose operands become ordinary constants.
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::dense_f16::DenseF16;
-use super::lower::{Built, constant, stock};
+use super::lower::{Built, constant};
 use super::onnx_file::Element;
 use super::side::{SideConst, side_const};
+use super::stock;
 
-pub(super) fn cast(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    resolving(ctx, node, Resolve::Cast)
+pub(super) fn cast(_: &ParsingContext, node: &NodeProto) -> Built {
+    Ok((expand(Resolving { inner: stock::cast(node)?, how: Resolve::Cast }), vec![]))
 }
-pub(super) fn conv(ctx: &ParsingContext, node: &NodeProto) -> Built {
+pub(super) fn conv(_: &ParsingContext, node: &NodeProto) -> Built {
     let list = |key: &str| node.get_attr_opt_vec::<usize>(key).map(|v| v.unwrap_or_default());
     let plain = list("pads")?.iter().all(|&p| p == 0)
         && list("dilations")?.iter().all(|&d| d == 1)
         && node.get_attr_opt::<usize>("group")?.unwrap_or(1) == 1
         && ["NOTSET", "VALID"].contains(&node.get_attr_opt::<&str>("auto_pad")?.unwrap_or("NOTSET"));
-    resolving(ctx, node, if plain { Resolve::Dense } else { Resolve::Operands })
-}
-pub(super) fn gemm(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    resolving(ctx, node, Resolve::Operands)
-}
-pub(super) fn matmul(ctx: &ParsingContext, node: &NodeProto) -> Built {
-    resolving(ctx, node, Resolve::Operands)
-}
-
-fn resolving(ctx: &ParsingContext, node: &NodeProto, how: Resolve) -> Built {
-    let (op, closures) = stock(ctx, node)?;
-    let any: &dyn Op = &*op;
-    match any.downcast_ref::<Box<dyn Expansion>>().cloned() {
-        Some(inner) => Ok((expand(Resolving { inner, how }), closures)),
-        None => Ok((op, closures)),
-    }
+    let how = if plain { Resolve::Dense } else { Resolve::Operands };
+    Ok((expand(Resolving { inner: stock::conv(node)?, how }), vec![]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

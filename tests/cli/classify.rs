@@ -72,6 +72,22 @@ fn the_json_is_the_promised_one() {
 }
 
 #[test]
+fn logits_are_given_where_asked_for_and_rank_as_the_scores_do() {
+    let photo = data("happy_astronaut.png");
+    moodlight(["classify", "--logits", &photo]).expect(2, &["--json"]);
+    let answers = moodlight(["classify", "--json", "--logits", &photo]).expect(0, &[]).json();
+    let face = &answers[0]["faces"][0];
+    let logits: Vec<f64> = serde_json::from_value(face["logits"].clone()).unwrap();
+    let scores: Vec<f64> = EMOTIONS.iter().map(|e| face["scores"][e].as_f64().unwrap()).collect();
+    let order = |values: &[f64]| {
+        let mut places: Vec<usize> = (0..EMOTIONS.len()).collect();
+        places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+        places
+    };
+    assert_eq!(order(&logits), order(&scores), "logits {logits:?}, scores {scores:?}");
+}
+
+#[test]
 fn a_whole_image_is_the_face() {
     let answers =
         moodlight(["classify", "--json", "--whole-image", &data("coffee.png")]).expect(0, &[]).json();

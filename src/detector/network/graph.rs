@@ -54,7 +54,7 @@ struct Half {
 
 /// Reads the file at `path`. The layers come in order, each after the one it reads.
 pub fn read(path: &Path) -> TractResult<Vec<Layer>> {
-    let proto = tract_onnx::onnx().proto_model_for_path(path)?;
+    let proto = tract_onnx::Onnx::default().proto_model_for_path(path)?;
     let graph = proto.graph.as_ref().context("the file holds no graph")?;
     let mut reader = Reader::new(graph)?;
     for node in &graph.node {

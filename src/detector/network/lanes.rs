@@ -8,8 +8,6 @@ pub const LANES: usize = 8;
 
 /// Eight f32. All methods are inlined into the kernels, which are compiled per instruction set.
 pub trait Lanes: Copy {
-    /// Whether this machine can run it.
-    fn available() -> bool;
     fn splat(value: f32) -> Self;
     /// # Safety
     /// `from` points at eight readable values, and the instruction set is available.
@@ -35,9 +33,6 @@ impl Portable {
 }
 
 impl Lanes for Portable {
-    fn available() -> bool {
-        true
-    }
     #[inline(always)]
     fn splat(value: f32) -> Self {
         Self([value; LANES])
@@ -78,11 +73,15 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub struct Avx2(__m256);
 
-    // SAFETY of every block below: kernels over `Avx2` are only entered when `available` said yes.
-    impl Lanes for Avx2 {
-        fn available() -> bool {
+    impl Avx2 {
+        /// Whether this machine can run it.
+        pub fn available() -> bool {
             is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
         }
+    }
+
+    // SAFETY of every block below: kernels over `Avx2` are only entered when `available` said yes.
+    impl Lanes for Avx2 {
         #[inline(always)]
         fn splat(value: f32) -> Self {
             // SAFETY: see above.
@@ -130,9 +129,6 @@ mod arm {
 
     // SAFETY of every block below: NEON is part of the target's baseline.
     impl Lanes for Neon {
-        fn available() -> bool {
-            true
-        }
         #[inline(always)]
         fn splat(value: f32) -> Self {
             // SAFETY: see above.

@@ -8,6 +8,7 @@
 mod chain;
 mod dispatch;
 mod graph;
+pub mod inspect;
 mod kernel;
 mod lanes;
 
@@ -66,6 +67,17 @@ impl Network {
         let mut network = Self { nodes, kernels, plans: Vec::new() };
         network.plan(STEP, STEP).map_err(|e| fail(format!("{e:#}")))?;
         Ok(network)
+    }
+
+    /// The convolutions of the file at `path`, without loading it for work.
+    pub fn convolutions(path: &Path) -> Result<Vec<inspect::Convolution>, DetectorError> {
+        let fail = |e| DetectorError::Model { model: path.display().to_string(), reason: format!("{e:#}") };
+        Ok(inspect::convolutions(&graph::read(path).map_err(fail)?))
+    }
+
+    /// Which kernels the fastest are here: what [`Self::load`] takes.
+    pub fn best_kernel_name() -> &'static str {
+        Kernels::best().name
     }
 
     /// Which kernels run, for `bench` and `inspect`.

@@ -26,18 +26,22 @@ class Scenario:
     run: object
     # Scenarios run in this order of groups; within one, in the order of writing. `end` scenarios leave the guest dead.
     group: str
+    # Given the repository's root, says what is not here that the scenario wants; empty when it can run.
+    wants: object = lambda root: ""
 
 
 # Faults that are built in by `run --sabotage`, and the scenarios that must notice.
 SABOTAGES = {"led": "happy-led", "picture": "happy-led", "outputs-off": "sigkill"}
 GROUPS = ["harness", "lights", "faults", "doctor", "stops", "end", "pi", "card", "hand"]
+# Run only by name: they want a built card image (`card`), or hours (`hand`).
+BY_NAME = ["card", "hand"]
 SCENARIOS: list[Scenario] = []
 
 
-def scenario(name: str, promise: str, group: str):
+def scenario(name: str, promise: str, group: str, wants=lambda root: ""):
     """Registers a function that takes a `Bench` as a scenario."""
     def register(function):
-        SCENARIOS.append(Scenario(name, promise, function, group))
+        SCENARIOS.append(Scenario(name, promise, function, group, wants))
         return function
     return register
 

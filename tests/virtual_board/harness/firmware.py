@@ -17,9 +17,9 @@ LINE = {name.lower(): offset for offset, name in enumerate(LINE_NAMES)}
 # The word's and the face's colour on a colour screen, as the product's palette promises.
 COLOUR = {"angry": 0xe8503a, "disgust": 0x5fae4b, "fear": 0xb07af0, "happy": 0xffd23f, "sad": 0x4a86e8, "surprise": 0x5ee0e6, "neutral": 0xe6e9ef}
 HOME = "/run/moodlight"
-# What an owner of a very slow board would write: scanning the whole picture takes the emulator a second, so a known face is only followed
-# for a while, a face counts at its first sighting, and looks so far apart are not smoothed. Dwell, hold and thresholds stay as they are.
-FRAME_RATE = "[detector]\nscan_ms = 3000\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n[decision]\nsmoothing_ms = 0\n"
+# What an owner of a very slow board would write; run's head comment says why. Dwell, hold and thresholds stay as they are.
+SCAN = 3
+EASED = f"[detector]\nscan_ms = {1000 * SCAN}\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n[decision]\nsmoothing_ms = 0\n"
 MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "vgg-compact-int8.onnx", "vgg-compact-int8.selftest.json", "blazeface-back.onnx"]
 
 
@@ -51,7 +51,7 @@ class Parts:
 
 
 def config(*, spare: str | None = None, swap: tuple[str, str] | None = None, oled: bool = False, source: str = "v4l2:/dev/video0",
-           extra: str = "") -> str:
+           eased: bool = True, extra: str = "") -> str:
     """A config that wires each emotion to the line of its name and the eighth line to `spare` (`fault` or `mute_button`)."""
     pins = {emotion: emotion.upper() for emotion in EMOTIONS}
     if swap:
@@ -60,7 +60,8 @@ def config(*, spare: str | None = None, swap: tuple[str, str] | None = None, ole
         pins[spare] = "SPARE"
     text = "[pins]\n" + "".join(f'{line} = "{name}"\n' for line, name in pins.items())
     text += f'[source]\nsrc = "{source}"\n'
-    text += FRAME_RATE
+    if eased:
+        text += EASED
     if oled:
         text += "[oled]\n"
     return text + extra

@@ -176,9 +176,9 @@ class _Base:
 
 
 def _overlay(base: Path, image: Image, folder: Path, log) -> None:
-    """Our part: init, agent, tools, the panel's module; and the device tree."""
+    """Our part: init, agent, tools, the modules of guest/kmod; and the device tree."""
     release, root, module = (base / "release").read_text(), folder / "root", folder / "kmod"
-    log(f"image: building the panel's module and the tools for {release}")
+    log(f"image: building the modules and the tools for {release}")
     (root / "bin").mkdir(parents=True)
     for script in ("init", "agent"):
         shutil.copy(HERE / "guest" / script, root / script)
@@ -187,7 +187,8 @@ def _overlay(base: Path, image: Image, folder: Path, log) -> None:
         run_tool("aarch64-linux-gnu-gcc-12", "-static", "-O2", "-Wall", "-Werror", "-o", root / "bin" / source.stem, source)
     shutil.copytree(HERE / "guest/kmod", module)
     run_tool("make", "-C", base / f"headers/usr/src/linux-headers-{release}", "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"M={module}", "modules")
-    run_tool("aarch64-linux-gnu-strip", "-g", "-o", root / "vssd1306.ko", module / "vssd1306.ko")
+    for built in module.glob("*.ko"):
+        run_tool("aarch64-linux-gnu-strip", "-g", "-o", root / built.name, built)
     ours = folder / "overlay.cpio.gz"
     pack(root, ours)
     image.initrd.write_bytes((base / "base.cpio.gz").read_bytes() + ours.read_bytes())

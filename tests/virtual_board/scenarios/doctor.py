@@ -59,3 +59,33 @@ def doctor(bench: Bench):
     checks = examine(bench)
     named(bench, checks, "models", "fail", "vgg-int8.onnx", "sha256", "reinstall")
     named(bench, checks, "self_test", "fail", "sha256")
+
+
+@scenario("heat", "nearly too hot, too hot: the doctor says so and what helps; moodlight looks less often before the kernel slows down", "doctor")
+def heat(bench: Bench):
+    board = bench.board
+    bench.firmware.stop()
+    bench.ensure_plugged()
+    bench.show(bench.happy())
+    board.write("doctor.toml", bench.lights())
+    board.agent.run(f"cp /share/doctor.toml {CONFIG}; mkdir -p /run/doctor-state; insmod /vthermal.ko")
+    try:
+        for celsius, status, words in ((45, "ok", ["cpu-thermal", "45.0", "80"]), (77, "warn", ["nearly too hot", "heat sink"]), (85, "fail", ["too hot"])):
+            warm(bench, celsius)
+            named(bench, examine(bench, models=f"{HOME}/models"), "temperature", status, *words)
+        warm(bench, 45)
+        bench.firmware.stop()
+        run = bench.happy_run(bench.lights(spare="fault"))
+        bench.expect(not [e for e in run.events() if e["event"] == "heat"], "at 45 °C every frame is looked at")
+        at = warm(bench, 79)
+        event = run.wait_event("heat in the trace", lambda e: e["event"] == "heat", 10)
+        bench.within("moodlight looks less often after", board.now() - at, 4.0)
+        bench.expect(event["frames_per_second"] == 2, f"the trace says so: {event}")
+    finally:
+        bench.firmware.stop()
+        board.agent.run("rmmod vthermal", check=False)
+
+
+def warm(bench: Bench, celsius: int) -> float:
+    bench.board.agent.run(f"echo {celsius * 1000} > /sys/module/vthermal/parameters/millidegrees")
+    return bench.board.note(f"{celsius} °C", "heat")

@@ -2,12 +2,12 @@
 from pathlib import Path
 
 from harness.bench import Bench, scenario
-from harness.firmware import COLOUR, FRAME_RATE, MODEL_FILES
+from harness.firmware import COLOUR, EASED, MODEL_FILES
 from harness.pictures import PICTURES
 from harness.raspi import RaspiBoard
 
 HAPPY_PIN = 17
-PI_CONFIG = (f'[pins]\nhappy = "GPIO{HAPPY_PIN}"\n' + FRAME_RATE).replace("\n", "\\n")
+PI_CONFIG = (f'[pins]\nhappy = "GPIO{HAPPY_PIN}"\n' + EASED).replace("\n", "\\n")
 
 
 @scenario("raspberry-pi", "on the Raspberry Pi 3 model the happy LED hangs on GPIO17, by its name, and the page is on the framebuffer", "pi")
