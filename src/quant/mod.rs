@@ -6,11 +6,11 @@
 //!
 //! # The way of a file
 //! [`onnx_file`] splits it · [`lower`] builds tract's typed model from it, with the operators of `qlinear_conv`,
-//! `quantise`, `resolve`, `side` and `stock` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes into a
-//! [`chain`] · [`packed`] chooses a method and `packing` orders the weights · [`run`] goes through the steps, `work` computes
-//! one with a kernel of [`kernels`] on the threads of [`pool`], in the memory of [`buffers`] · [`plan`] is the result ·
-//! [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are the f32 network's share: its linear layers and
-//! pools.
+//! `quantise`, `resolve`, `side` and `stock` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes
+//! into a [`chain`] · [`packed`] chooses a method, [`layout`] places the pictures, `packing` orders the weights · [`run`]
+//! goes through the steps, `work` and `rows` compute one with a kernel of [`kernels`] on the threads of [`pool`], in the
+//! memory of [`buffers`] · [`plan`] is the result · [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are
+//! the f32 network's share: its linear layers and pools.
 //!
 //! # Exactness
 //! Every method and kernel gives the same bytes as [`conv::reference`]: sums are exact integers (modulo 2³², which
@@ -76,6 +76,7 @@ pub mod pool;
 mod qlinear_conv;
 mod quantise;
 mod resolve;
+mod rows;
 pub mod run;
 #[cfg(test)]
 mod run_tests;

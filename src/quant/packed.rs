@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::conv::ConvSpec;
-use super::kernels::{BLOCK, Bytes, DENSE_ROWS, Kernel};
+use super::kernels::{BLOCK, Bytes, Columns, DENSE_ROWS, Kernel};
 use super::packing::{pack_bytes, pack_dense, pack_gather, pack_winograd};
 use super::pages::Pages;
 use super::pool::Pool;
@@ -133,6 +133,8 @@ pub struct Packed {
     pub macs: u64,
     /// Blocks that the kernel computes together ([`Method::Direct`], [`Method::GatherBytes`]).
     pub group: usize,
+    /// The most lines of [`DENSE_ROWS`] rows in a block ([`Method::Dense`]).
+    lines: usize,
     /// Per block.
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
@@ -159,7 +161,7 @@ impl Packed {
             Method::Gather8 => g.depth().next_multiple_of(16),
             Method::GatherBytes => g.depth().next_multiple_of(4),
             Method::Direct => taps * layout.pixel,
-            Method::Dense => g.depth(),
+            Method::Dense => layout.size(),
         };
         let (blocks, group) = (g.out_channels.div_ceil(BLOCK), kernel.group());
         // Before the packing, which gives the file's pages back as it goes.
@@ -170,7 +172,7 @@ impl Packed {
             Method::Gather8 => pack_bytes(spec, g.in_channels, depth, blocks, 1)?,
             Method::GatherBytes => pack_bytes(spec, g.in_channels, depth, blocks, group)?,
             Method::Direct => pack_bytes(spec, layout.pixel, depth, blocks, group)?,
-            Method::Dense => pack_dense(spec)?,
+            Method::Dense => pack_dense(spec, &layout, kernel.dense_lines())?,
         };
         let packed = Self {
             name: spec.name.clone(),
@@ -192,6 +194,7 @@ impl Packed {
             y_zp: spec.y_zp,
             macs: spec.macs(input),
             group,
+            lines: kernel.dense_lines(),
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
             weights,
@@ -219,10 +222,18 @@ impl Packed {
         &self.weights.as_i8()[blocks.start * size..blocks.end * size]
     }
 
-    /// Dense: one block of [`DENSE_ROWS`] rows, column by column.
-    pub fn columns(&self, block: usize) -> &[i8] {
-        let size = self.depth * DENSE_ROWS;
-        &self.weights.as_i8()[block * size..][..size]
+    /// Dense: blocks of up to `lines` times [`DENSE_ROWS`] rows.
+    pub fn dense_blocks(&self) -> usize {
+        self.out_channels.div_ceil(self.lines * DENSE_ROWS)
+    }
+
+    /// Dense: the rows of a block, and their weights column by column.
+    pub fn columns(&self, block: usize) -> (Range<usize>, Columns<'_>) {
+        let most = self.lines * DENSE_ROWS;
+        let rows = block * most..((block + 1) * most).min(self.out_channels);
+        let lines = rows.len().div_ceil(DENSE_ROWS);
+        let weights = &self.weights.as_i8()[rows.start * self.depth..][..lines * DENSE_ROWS * self.depth];
+        (rows, Columns { weights, lines })
     }
 
     /// The rows of taps of output row `y` that don't lie in the border, where that holds raw zeros; else all.
