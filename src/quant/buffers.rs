@@ -5,7 +5,8 @@ use std::cell::UnsafeCell;
 
 use super::active::Active;
 use super::kernels::BLOCK;
-use super::packed::{Layout, Method, Packed};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
 use super::rows::largest;
 use super::run::{Step, Steps};
 use super::work::{Cut, Run, gather_pixels};
@@ -79,8 +80,8 @@ impl Buffers {
             vec![0; most(&|s| if s.pools_apart() { faces * s.conv.plain_output().size() } else { 0 })];
         let rows = |s: &Step| match s.conv.method {
             Method::Winograd(form) => Cut::room(&s.conv, form, faces) * form.points(),
-            Method::Gather | Method::Gather8 | Method::GatherBytes => gather_pixels(&s.conv),
-            Method::Direct | Method::Dense => 0,
+            Method::Gather | Method::Gather8 => gather_pixels(&s.conv),
+            Method::Direct | Method::DirectRows | Method::Dense => 0,
         };
         let v = most(&|s| if s.conv.bytes() { 0 } else { rows(s) * s.conv.depth });
         let v8 = most(&|s| if s.conv.bytes() { rows(s) * s.conv.depth } else { 0 });

@@ -3,7 +3,7 @@
 
 use super::conv::ConvSpec;
 use super::kernels::{BLOCK, DENSE_ROWS, Kernel};
-use super::packed::Layout;
+use super::layout::Layout;
 use super::pages::{Pages, Parts};
 use super::pool::Pool;
 use super::winograd::Form;
@@ -66,10 +66,10 @@ pub(super) fn pack_gather(
     Ok(pages)
 }
 
-/// `[group][depth/4][block of the group][channel][4]`; depth as in [`pack_gather`], with pixels of `pixel` channels.
+/// `[group][depth/4][block of the group][channel][4]`; `at` says which depth a tap's input channel is.
 pub(super) fn pack_bytes(
     spec: &ConvSpec,
-    pixel: usize,
+    at: impl Fn(usize, usize) -> usize,
     depth: usize,
     blocks: usize,
     group: usize,
@@ -83,7 +83,7 @@ pub(super) fn pack_bytes(
         let u = &mut pages.as_i8_mut()[first * depth * BLOCK..][..here * depth * BLOCK];
         for (c, kernel) in row.chunks_exact(taps).enumerate() {
             for (tap, &value) in kernel.iter().enumerate() {
-                let d = tap * pixel + c;
+                let d = at(tap, c);
                 u[((d / 4 * here + block) * BLOCK + o % BLOCK) * 4 + d % 4] = value;
             }
         }

@@ -5,18 +5,16 @@ use std::ops::Range;
 
 use super::buffers::Scratch;
 use super::kernels::{BLOCK, Blocks, Window};
-use super::packed::Method;
 use super::work::Run;
 
 /// Items for each worker where a layer is cut into rows: many, so that they end together.
 const ITEMS: usize = 4;
 
 impl Run<'_> {
-    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row. Gathered rows are
-    /// few bytes and go through all groups at once.
+    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row.
     pub(super) fn rows(&self) {
-        let at_once = if self.conv.method == Method::GatherBytes { self.blocks() } else { self.conv.group };
-        let (groups, high) = (self.blocks().div_ceil(at_once), self.size[0]);
+        let (at_once, high) = (self.conv.group, self.size[0]);
+        let groups = self.blocks().div_ceil(at_once);
         let rows = self.faces * high;
         let parts = self.parts(groups, rows, ITEMS);
         self.chain.pool.run(groups * parts, &|worker, item| {
@@ -33,16 +31,15 @@ impl Run<'_> {
         let sink = self.sink(face, blocks.start);
         // SAFETY: the row lies in the output buffer; no other item writes these channels of it.
         let out = unsafe { sink.data.add(y * sink.row) };
-        let Scratch { v8, pair, .. } = scratch;
         if !self.pooled {
             // SAFETY: as above; the buffer's pixels have room for whole blocks.
-            return unsafe { self.direct([face, y], blocks, v8, out, sink.pixel) };
+            return unsafe { self.direct([face, y], blocks, out, sink.pixel) };
         }
         let (pixel, wide) = (blocks.len() * BLOCK, self.conv.output[1]);
-        let pair = &mut pair[..2 * wide * pixel];
+        let pair = &mut scratch.pair[..2 * wide * pixel];
         for (i, row) in pair.chunks_exact_mut(wide * pixel).enumerate() {
             // SAFETY: `wide` pixels of all blocks fit.
-            unsafe { self.direct([face, 2 * y + i], blocks.clone(), v8, row.as_mut_ptr(), pixel) };
+            unsafe { self.direct([face, 2 * y + i], blocks.clone(), row.as_mut_ptr(), pixel) };
         }
         for (x, four) in pair[wide * pixel..].chunks_exact(2 * pixel).enumerate() {
             let upper = &pair[2 * x * pixel..][..2 * pixel];
@@ -52,68 +49,29 @@ impl Run<'_> {
         }
     }
 
+    /// Row `y` of the convolution.
+    ///
     /// # Safety
     /// As [`super::kernels::Kernel::direct`].
-    unsafe fn direct(&self, at: [usize; 2], blocks: Range<usize>, v8: &mut [u8], out: *mut u8, pixel: usize) {
-        match self.conv.method {
-            // SAFETY: the same contract.
-            Method::GatherBytes => unsafe { self.gathered_row(at, blocks, v8, out, pixel) },
-            // SAFETY: the same contract.
-            _ => unsafe { self.row_in_place(at, blocks, out, pixel) },
-        }
-    }
-
-    /// # Safety
-    /// As [`super::kernels::Kernel::direct`].
-    unsafe fn row_in_place(&self, [face, y]: [usize; 2], blocks: Range<usize>, out: *mut u8, pixel: usize) {
+    unsafe fn direct(&self, [face, y]: [usize; 2], blocks: Range<usize>, out: *mut u8, pixel: usize) {
         let (conv, l) = (self.conv, &self.conv.layout);
-        let (rows, across) = (conv.tap_rows(y), conv.kernel_size[1]);
-        let taps = rows.start * across..rows.end * across;
+        let taps = conv.inner_taps(y);
         let src = Window {
             data: &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()],
             step: conv.strides[1] * l.pixel,
             taps: &conv.taps[taps.clone()],
-            channels: l.pixel,
+            channels: conv.tap_bytes,
             count: conv.output[1],
             zero_edges: conv.has_zero_edges(),
         };
-        let skipped = taps.start * l.pixel * BLOCK * blocks.len();
-        let u = &conv.group_weights(blocks.clone())[skipped..];
+        let how = Blocks {
+            bias: &conv.bias[blocks.clone()],
+            multipliers: &conv.multipliers[blocks.clone()],
+            zero_point: conv.y_zp,
+        };
+        let skipped = taps.start * conv.tap_bytes * BLOCK * blocks.len();
         // SAFETY: the same contract.
-        unsafe { self.chain.kernel.direct(src, u, self.requantise_all(blocks), out, pixel) };
-    }
-
-    /// # Safety
-    /// As [`super::kernels::Kernel::direct`].
-    unsafe fn gathered_row(
-        &self,
-        [face, y]: [usize; 2],
-        blocks: Range<usize>,
-        v8: &mut [u8],
-        out: *mut u8,
-        pixel: usize,
-    ) {
-        let (conv, wide) = (self.conv, self.conv.output[1]);
-        self.gather_pixels(face, y * wide..(y + 1) * wide, v8, |v| v);
-        let (step, channels) = (conv.depth, conv.depth);
-        let src = Window { data: v8, step, taps: &[0], channels, count: wide, zero_edges: false };
-        for first in blocks.clone().step_by(conv.group) {
-            let here = first..(first + conv.group).min(blocks.end);
-            let u = conv.group_weights(here.clone());
-            // SAFETY: the same contract, for some of the blocks.
-            unsafe {
-                let out = out.add((first - blocks.start) * BLOCK);
-                self.chain.kernel.direct(src, u, self.requantise_all(here), out, pixel);
-            }
-        }
-    }
-
-    fn requantise_all(&self, blocks: Range<usize>) -> Blocks<'_> {
-        Blocks {
-            bias: &self.conv.bias[blocks.clone()],
-            multipliers: &self.conv.multipliers[blocks],
-            zero_point: self.conv.y_zp,
-        }
+        unsafe { self.chain.kernel.direct(src, &conv.group_weights(blocks)[skipped..], how, out, pixel) };
     }
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::buffers::Buffers;
 use super::kernels::Kernel;
-use super::packed::{Layout, Method, Packed};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
 use super::pool::Pool;
 
 /// One convolution and, if fused, the 2×2 max pool after it.
@@ -28,7 +29,7 @@ impl Step {
 
     /// Whether the convolution computes two rows and keeps the largest of them.
     pub(super) fn pools_rows(&self) -> bool {
-        self.pool.is_some() && matches!(self.conv.method, Method::Direct | Method::GatherBytes)
+        self.pool.is_some() && matches!(self.conv.method, Method::Direct | Method::DirectRows)
     }
 
     /// Whether the pool is a pass of its own.

@@ -7,15 +7,15 @@ use std::ops::Range;
 
 use super::active::Active;
 use super::buffers::{Cell, Scratch};
-use super::conv::requantise;
 use super::kernels::{BLOCK, DENSE_LINES, DENSE_ROWS, Patches, Products, Requantise, Sink};
-use super::packed::{Layout, Method, Packed};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
 use super::run::Steps;
 use super::winograd::Form;
 
 /// V's share of a core's second-level cache, in bytes: decides how many tiles are transformed at once.
 const V_BYTES: usize = 192 * 1024;
-/// Pixels that are gathered at once.
+/// The most of them.
 const GATHER_PIXELS: usize = 96;
 /// Rows of a dense layer that one item computes, at least.
 const DENSE_ITEM: usize = 2 * DENSE_ROWS;
@@ -43,11 +43,8 @@ impl Cut {
     }
 }
 
-/// Pixels that are gathered at once: some, or a whole row where the kernel takes rows.
+/// Pixels that are gathered at once.
 pub(super) fn gather_pixels(conv: &Packed) -> usize {
-    if conv.method == Method::GatherBytes {
-        return conv.output[1];
-    }
     let bytes = conv.depth * if conv.bytes() { 1 } else { 2 };
     (V_BYTES / bytes).clamp(8, GATHER_PIXELS).min(conv.output[0] * conv.output[1])
 }
@@ -74,7 +71,7 @@ impl Run<'_> {
     pub fn compute(&self) {
         match self.conv.method {
             Method::Winograd(form) => self.winograd(form),
-            Method::Direct | Method::GatherBytes => self.rows(),
+            Method::Direct | Method::DirectRows => self.rows(),
             Method::Gather | Method::Gather8 => self.gather(),
             Method::Dense => self.dense(),
         }
@@ -210,7 +207,7 @@ impl Run<'_> {
     }
 
     /// One row of `v` per pixel: its inputs, tap by tap. What lies beyond the last tap meets zero weights.
-    pub(super) fn gather_pixels<T: Copy>(
+    fn gather_pixels<T: Copy>(
         &self,
         face: usize,
         pixels: Range<usize>,
@@ -273,16 +270,17 @@ impl Run<'_> {
 
     /// One block for every face: the first brings the weights into the cache for the others.
     fn dense_block(&self, block: usize) {
-        let conv = self.conv;
-        let (rows, columns) = conv.columns(block);
+        let kernel = self.chain.kernel;
+        let (rows, columns) = self.conv.columns(block);
         let mut sums = [[0i32; DENSE_ROWS]; DENSE_LINES];
         for (face, active) in self.active[..self.faces].iter().enumerate() {
-            self.chain.kernel.dense(columns, active, &mut sums[..columns.lines]);
-            for (c, &sum) in rows.clone().zip(sums.as_flattened()) {
-                let (bias, m) = (conv.bias[c / BLOCK][c % BLOCK], conv.multipliers[c / BLOCK][c % BLOCK]);
-                let at = face * self.layout.size() + self.layout.origin() + c;
-                // SAFETY: channel `c` of the only pixel of this face, in the output buffer; no other item's.
-                unsafe { *self.output.add(at) = requantise(sum.wrapping_add(bias), m, conv.y_zp) };
+            kernel.dense(columns, active, &mut sums[..columns.lines]);
+            let blocks = rows.start / BLOCK..rows.end.div_ceil(BLOCK);
+            for (block, sums) in blocks.zip(sums.as_flattened().chunks_exact(BLOCK)) {
+                let sink = self.sink(face, block);
+                // SAFETY: these channels of the only pixel of this face, in the output buffer, which has room for whole
+                // blocks; no other item's.
+                unsafe { kernel.wide().store(sums, 1, self.requantise(block), sink.data, sink.pixel) };
             }
         }
     }
