@@ -117,6 +117,7 @@ impl Buffers {
         Run {
             chain,
             conv,
+            next: chain.steps.get(index + 1).map(|step| &step.conv),
             pooled: step.pool.is_some() && !apart,
             faces,
             input: &before[index],

@@ -184,6 +184,14 @@ impl Packed {
         &self.weights.as_i8()[blocks.start * size..blocks.end * size]
     }
 
+    /// The weights that are read first.
+    pub fn first_weights(&self) -> &[i8] {
+        match self.method {
+            Method::Direct | Method::DirectRows => self.group_weights(0..self.group.min(self.bias.len())),
+            _ => self.weights.as_i8(),
+        }
+    }
+
     /// Dense: blocks of up to `lines` times [`DENSE_ROWS`] rows.
     pub fn dense_blocks(&self) -> usize {
         self.out_channels.div_ceil(self.lines * DENSE_ROWS)

@@ -5,10 +5,13 @@ use std::ops::Range;
 
 use super::buffers::Scratch;
 use super::kernels::{BLOCK, Blocks, Window};
+use super::packed::Packed;
 use super::work::Run;
 
 /// Items for each worker where a layer is cut into rows: many, so that they end together.
 const ITEMS: usize = 4;
+/// Bytes of weights that are fetched before they are wanted: a part of a core's second-level cache.
+const SOON: usize = 320 * 1024;
 
 impl Run<'_> {
     /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row.
@@ -20,26 +23,44 @@ impl Run<'_> {
         self.chain.pool.run(groups * parts, &|worker, item| {
             let (first, part) = (item / parts * at_once, item % parts);
             let blocks = first..(first + at_once).min(self.blocks());
-            for row in part * rows / parts..(part + 1) * rows / parts {
-                self.row(row / high, row % high, blocks.clone(), self.scratch(worker));
+            let rows = part * rows / parts..(part + 1) * rows / parts;
+            let (soon, count) = (self.soon(item, parts), rows.len());
+            for (i, row) in rows.enumerate() {
+                let soon = &soon[i * soon.len() / count..(i + 1) * soon.len() / count];
+                self.row([row / high, row % high], blocks.clone(), soon, self.scratch(worker));
             }
         });
     }
 
+    /// The weights that who computes `item` will want next, unless they are the same: of another group, or of the layer
+    /// behind this one. Items are handed out in order, and workers are about equally fast.
+    fn soon(&self, item: usize, parts: usize) -> &[i8] {
+        let (conv, next) = (self.conv, item + self.chain.pool.threads());
+        let first = next / parts * conv.group;
+        let weights = if first < self.blocks() {
+            let blocks = first..(first + conv.group).min(self.blocks());
+            if next / parts == item / parts { &[] } else { conv.group_weights(blocks) }
+        } else {
+            self.next.map_or(&[][..], Packed::first_weights)
+        };
+        &weights[..weights.len().min(SOON)]
+    }
+
     /// Row `y` of the output as it is stored: one of the convolution, or the largest of two.
-    fn row(&self, face: usize, y: usize, blocks: Range<usize>, scratch: &mut Scratch) {
+    fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>, soon: &[i8], scratch: &mut Scratch) {
         let sink = self.sink(face, blocks.start);
         // SAFETY: the row lies in the output buffer; no other item writes these channels of it.
         let out = unsafe { sink.data.add(y * sink.row) };
         if !self.pooled {
             // SAFETY: as above; the buffer's pixels have room for whole blocks.
-            return unsafe { self.direct([face, y], blocks, out, sink.pixel) };
+            return unsafe { self.direct([face, y], blocks, soon, out, sink.pixel) };
         }
         let (pixel, wide) = (blocks.len() * BLOCK, self.conv.output[1]);
+        let soons: [&[i8]; 2] = soon.split_at(soon.len() / 2).into();
         let pair = &mut scratch.pair[..2 * wide * pixel];
         for (i, row) in pair.chunks_exact_mut(wide * pixel).enumerate() {
             // SAFETY: `wide` pixels of all blocks fit.
-            unsafe { self.direct([face, 2 * y + i], blocks.clone(), row.as_mut_ptr(), pixel) };
+            unsafe { self.direct([face, 2 * y + i], blocks.clone(), soons[i], row.as_mut_ptr(), pixel) };
         }
         for (x, four) in pair[wide * pixel..].chunks_exact(2 * pixel).enumerate() {
             let upper = &pair[2 * x * pixel..][..2 * pixel];
@@ -53,7 +74,14 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`super::kernels::Kernel::direct`].
-    unsafe fn direct(&self, [face, y]: [usize; 2], blocks: Range<usize>, out: *mut u8, pixel: usize) {
+    unsafe fn direct(
+        &self,
+        [face, y]: [usize; 2],
+        blocks: Range<usize>,
+        soon: &[i8],
+        out: *mut u8,
+        pixel: usize,
+    ) {
         let (conv, l) = (self.conv, &self.conv.layout);
         let taps = conv.inner_taps(y);
         let src = Window {
@@ -63,6 +91,7 @@ impl Run<'_> {
             channels: conv.tap_bytes,
             count: conv.output[1],
             zero_edges: conv.has_zero_edges(),
+            soon,
         };
         let how = Blocks {
             bias: &conv.bias[blocks.clone()],

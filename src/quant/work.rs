@@ -53,6 +53,8 @@ pub(super) fn gather_pixels(conv: &Packed) -> usize {
 pub(super) struct Run<'a> {
     pub chain: &'a Steps,
     pub conv: &'a Packed,
+    /// The convolution behind this one.
+    pub next: Option<&'a Packed>,
     pub pooled: bool,
     pub faces: usize,
     pub input: &'a [u8],

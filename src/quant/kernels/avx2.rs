@@ -39,6 +39,10 @@ impl Wide for Avx2 {
     }
 }
 
+/// Bytes of weights that are fetched ahead: they follow each other from point to point, and come from beyond the second-level
+/// cache.
+pub(super) const AHEAD: usize = 4096;
+
 /// `T` rows × 16 channels in `2·T` registers: per pair of depths two loads of `u`, `T` broadcasts, `2·T` products.
 ///
 /// # Safety
@@ -47,10 +51,11 @@ impl Wide for Avx2 {
 #[target_feature(enable = "avx2")]
 unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
     let mut acc = [[_mm256_setzero_si256(); 2]; T];
-    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`.
+    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`; prefetching may point anywhere.
     unsafe {
         for pair in 0..depth / 2 {
             let w = u.add(pair * 2 * BLOCK).cast::<__m256i>();
+            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_byte_add(AHEAD).cast());
             let (w0, w1) = (_mm256_loadu_si256(w), _mm256_loadu_si256(w.add(1)));
             for (t, acc) in acc.iter_mut().enumerate() {
                 let x = _mm256_set1_epi32(v.add(t * depth + 2 * pair).cast::<i32>().read_unaligned());

@@ -62,22 +62,49 @@ impl Wide for Avx512Vnni {
 /// Pixels whose sums are held in registers at once: the widths of the network's maps are multiples of it.
 const PIXELS: usize = 6;
 
+/// What is fetched while a row is computed: a line for each four channels of a tap, which finds a load port idle.
+#[derive(Clone, Copy)]
+struct Soon {
+    line: *const i8,
+    last: *const i8,
+}
+
+impl Soon {
+    const LINE: usize = 64;
+
+    /// Lines of `soon`, or of `here`, which are in the cache.
+    fn new(soon: &[i8], here: &[i8]) -> Self {
+        let (start, len) = if soon.is_empty() { (here.as_ptr(), 1) } else { (soon.as_ptr(), soon.len()) };
+        Self { line: start, last: start.wrapping_add(len - 1) }
+    }
+
+    /// The next; the last again and again.
+    #[inline(always)]
+    fn line(&mut self) -> *const i8 {
+        let (now, next) = (self.line, self.line.wrapping_add(Self::LINE));
+        self.line = if next <= self.last { next } else { now };
+        now
+    }
+}
+
 /// # Safety
 /// The features; `C` blocks in `how`, and [`Window::check`] and [`Kernel::direct`]'s contract hold.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
 unsafe fn row<const C: usize>(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
+    let mut soon = Soon::new(src.soon, u);
+    let soon = &mut soon;
     for (first, count) in groups(src.count, PIXELS) {
         let edges = [src.zero_edges && first == 0, src.zero_edges && first + count == src.count];
         // SAFETY: `count` pixels from `first` on lie inside the row.
         unsafe {
             let (x, u, out) = (src.data.as_ptr().add(first * src.step), u.as_ptr(), out.add(first * pixel));
             match (count, edges) {
-                (PIXELS, [true, false]) => tile::<PIXELS, C, true, false>(src, x, u, how, out, pixel),
-                (PIXELS, [false, true]) => tile::<PIXELS, C, false, true>(src, x, u, how, out, pixel),
-                (PIXELS, [true, true]) => tile::<PIXELS, C, true, true>(src, x, u, how, out, pixel),
+                (PIXELS, [true, false]) => tile::<PIXELS, C, true, false>(src, x, u, soon, how, out, pixel),
+                (PIXELS, [false, true]) => tile::<PIXELS, C, false, true>(src, x, u, soon, how, out, pixel),
+                (PIXELS, [true, true]) => tile::<PIXELS, C, true, true>(src, x, u, soon, how, out, pixel),
                 _ => {
-                    counted!(count, [1 2 3 4 5 6], N => tile::<N, C, false, false>(src, x, u, how, out, pixel))
+                    counted!(count, [1 2 3 4 5 6], N => tile::<N, C, false, false>(src, x, u, soon, how, out, pixel))
                 }
             }
         }
@@ -95,6 +122,7 @@ unsafe fn tile<const T: usize, const C: usize, const FIRST: bool, const LAST: bo
     src: Window<'_>,
     x: *const u8,
     mut u: *const i8,
+    soon: &mut Soon,
     how: Blocks<'_>,
     out: *mut u8,
     pixel: usize,
@@ -103,16 +131,17 @@ unsafe fn tile<const T: usize, const C: usize, const FIRST: bool, const LAST: bo
     // SAFETY: by this function's contract; taps come in threes where edges are zero.
     unsafe {
         let bias: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(how.bias[b].as_ptr().cast()));
-        let mut acc = [bias; T];
+        let (mut acc, mut fetched) = ([bias; T], *soon);
         while let Some(x) = taps.next() {
             let inner = &mut acc[usize::from(FIRST)..];
-            u = tap::<C>(inner, x.add(usize::from(FIRST) * src.step), u, src);
+            u = tap::<C>(inner, x.add(usize::from(FIRST) * src.step), u, src, &mut fetched);
             if FIRST || LAST {
                 let (Some(middle), Some(last)) = (taps.next(), taps.next()) else { break };
-                u = tap::<C>(&mut acc, middle, u, src);
-                u = tap::<C>(&mut acc[..T - usize::from(LAST)], last, u, src);
+                u = tap::<C>(&mut acc, middle, u, src, &mut fetched);
+                u = tap::<C>(&mut acc[..T - usize::from(LAST)], last, u, src, &mut fetched);
             }
         }
+        *soon = fetched;
         let scale: [__m512; C] = std::array::from_fn(|b| _mm512_loadu_ps(how.multipliers[b].as_ptr()));
         for (t, acc) in acc.into_iter().enumerate() {
             for (b, sums) in acc.into_iter().enumerate() {
@@ -134,10 +163,12 @@ unsafe fn tap<const C: usize>(
     x: *const u8,
     mut u: *const i8,
     src: Window<'_>,
+    soon: &mut Soon,
 ) -> *const i8 {
     for c in (0..src.channels).step_by(4) {
-        // SAFETY: by this function's contract.
+        // SAFETY: by this function's contract; prefetching may point anywhere.
         unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(soon.line());
             let w: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(u.add(b * 4 * BLOCK).cast()));
             u = u.add(C * 4 * BLOCK);
             for (t, acc) in acc.iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::active::Active;
-use super::avx2::Avx2;
+use super::avx2::{AHEAD, Avx2};
 use super::simd::{counted, groups, rows_in_order};
 use super::{BLOCK, Blocks, Bytes, Columns, DENSE_ROWS, Kernel, Requantise, Wide, Window, generic};
 
@@ -71,11 +71,12 @@ unsafe fn tile<const T: usize>(
     sums: &mut [i32; PIXELS * BLOCK],
 ) {
     let mut acc = [[_mm256_setzero_si256(); 2]; T];
-    // SAFETY: by this function's contract.
+    // SAFETY: by this function's contract; prefetching may point anywhere.
     unsafe {
         for &tap in src.taps {
             let x = x.add(tap);
             for c in (0..src.channels).step_by(4) {
+                _mm_prefetch::<_MM_HINT_T0>(u.wrapping_add(AHEAD));
                 let w = [_mm256_loadu_si256(u.cast()), _mm256_loadu_si256(u.add(32).cast())];
                 u = u.add(4 * BLOCK);
                 for (t, acc) in acc.iter_mut().enumerate() {

@@ -182,8 +182,15 @@ fn agrees(kernel: &dyn Kernel) -> bool {
         kernel.wide().multiply(&x, w, ROWS, DEPTH, &mut m);
         kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
         kernel.dense(Columns { weights: &narrow, lines }, &active, &mut sums);
-        let src =
-            Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9, zero_edges: false };
+        let src = Window {
+            data: &bytes,
+            step: 16,
+            taps: &[0, 20],
+            channels: 16,
+            count: 9,
+            zero_edges: false,
+            soon: &[],
+        };
         let how =
             Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
         let mut out = [0u8; 9 * 4 * BLOCK];

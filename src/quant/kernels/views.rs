@@ -46,6 +46,8 @@ pub struct Window<'a> {
     /// The taps come in threes, of which the first meets zeros under the first pixel and the third under the last: a kernel
     /// may leave those products out.
     pub zero_edges: bool,
+    /// Weights that are wanted after these: a kernel may fetch them while it computes.
+    pub soon: &'a [i8],
 }
 
 impl Window<'_> {
