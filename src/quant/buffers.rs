@@ -5,7 +5,9 @@ use std::cell::UnsafeCell;
 
 use super::active::Active;
 use super::kernels::BLOCK;
-use super::packed::{Layout, Method, Packed};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
+use super::rows::largest;
 use super::run::{Step, Steps};
 use super::work::{Cut, Run, gather_pixels};
 
@@ -22,12 +24,13 @@ pub struct Buffers {
     scratch: Vec<Cell>,
 }
 
-/// One worker's V and M, and its gathered pixels.
+/// One worker's V and M, its gathered pixels, and two rows that are pooled to one.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub v: Vec<i16>,
     pub v8: Vec<u8>,
     pub m: Vec<i32>,
+    pub pair: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -71,19 +74,24 @@ impl Buffers {
             })
             .collect();
         let most = |size: &dyn Fn(&Step) -> usize| steps.iter().map(size).max().unwrap_or(0);
-        let depth = most(&|s| if s.conv.method == Method::Dense { s.conv.depth } else { 0 });
+        let depth = most(&|s| if s.conv.method == Method::Dense { s.conv.layout.size() } else { 0 });
         self.active = (0..faces).map(|_| Active::with_room(depth)).collect();
         self.unpooled =
             vec![0; most(&|s| if s.pools_apart() { faces * s.conv.plain_output().size() } else { 0 })];
         let rows = |s: &Step| match s.conv.method {
             Method::Winograd(form) => Cut::room(&s.conv, form, faces) * form.points(),
-            Method::Gather | Method::Gather8 | Method::GatherBytes => gather_pixels(&s.conv),
-            Method::Direct | Method::Dense => 0,
+            Method::Gather | Method::Gather8 => gather_pixels(&s.conv),
+            Method::Direct | Method::DirectRows | Method::Dense => 0,
         };
         let v = most(&|s| if s.conv.bytes() { 0 } else { rows(s) * s.conv.depth });
         let v8 = most(&|s| if s.conv.bytes() { rows(s) * s.conv.depth } else { 0 });
         let m = most(&|s| rows(s) * BLOCK);
-        let scratch = || Cell(UnsafeCell::new(Scratch { v: vec![0; v], v8: vec![0; v8], m: vec![0; m] }));
+        let pair =
+            most(&|s| if s.pools_rows() { 2 * s.conv.output[1] * s.conv.plain_output().pixel } else { 0 });
+        let scratch = || {
+            let scratch = Scratch { v: vec![0; v], v8: vec![0; v8], m: vec![0; m], pair: vec![0; pair] };
+            Cell(UnsafeCell::new(scratch))
+        };
         self.scratch = (0..chain.pool.threads()).map(|_| scratch()).collect();
     }
 
@@ -109,6 +117,7 @@ impl Buffers {
         Run {
             chain,
             conv,
+            next: chain.steps.get(index + 1).map(|step| &step.conv),
             pooled: step.pool.is_some() && !apart,
             faces,
             input: &before[index],
@@ -124,19 +133,11 @@ impl Buffers {
         }
     }
 
-    /// A dense layer's input in the order of its weights (planar), without its zeros.
+    /// A dense layer's input without its zeros.
     fn flatten(&mut self, conv: &Packed, index: usize, faces: usize) {
-        let l = &conv.layout;
-        let pixels = l.height * l.width;
-        for (active, picture) in
-            self.active[..faces].iter_mut().zip(self.pictures[index].chunks_exact(l.size()))
-        {
-            active.fill(
-                conv.depth,
-                picture.chunks_exact(l.pixel).enumerate().flat_map(|(p, pixel)| {
-                    pixel[..l.channels].iter().enumerate().map(move |(c, &v)| (c * pixels + p, v))
-                }),
-            );
+        let pictures = self.pictures[index].chunks_exact(conv.layout.size());
+        for (active, picture) in self.active[..faces].iter_mut().zip(pictures) {
+            active.fill(picture);
         }
     }
 }
@@ -155,13 +156,8 @@ fn pool_apart(
         for (y, x) in (0..high).flat_map(|y| (0..wide).map(move |x| (y, x))) {
             let a = face * plain.size() + 2 * y * row + 2 * x * plain.pixel;
             let at = face * layout.size() + layout.origin() + y * layout.row() + x * layout.pixel;
-            let top = from[a..][..2 * plain.pixel].split_at(plain.pixel);
-            let bottom = from[a + row..][..2 * plain.pixel].split_at(plain.pixel);
-            let out = to[at..][..plain.pixel].iter_mut();
-            for (out, ((a, b), (c, d))) in out.zip(top.0.iter().zip(top.1).zip(bottom.0.iter().zip(bottom.1)))
-            {
-                *out = *a.max(b).max(c.max(d));
-            }
+            let [above, below] = [a, a + row].map(|at| &from[at..][..2 * plain.pixel]);
+            largest(above, below, &mut to[at..][..plain.pixel]);
         }
     }
 }

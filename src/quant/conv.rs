@@ -158,22 +158,25 @@ impl ConvSpec {
 /// Accumulator → u8; see the head of this file.
 #[inline(always)]
 pub fn requantise(acc: i32, multiplier: f32, y_zp: u8) -> u8 {
-    let zp = f32::from(y_zp);
-    let (low, high) = (-zp, 255.0 - zp);
-    // Comparisons, not min and max: those care for NaN, which no product here is, and cost two more instructions.
-    let scaled = acc as f32 * multiplier;
-    let scaled = if scaled > low { scaled } else { low };
-    let scaled = if scaled < high { scaled } else { high };
-    // Adding 1.5·2²³ rounds half to even in the f32 adder and leaves the integer in the low bits.
-    let rounded = (scaled + 12_582_912.0).to_bits() as i32 - 0x4B40_0000;
-    (rounded + i32::from(y_zp)) as u8
+    rounded(acc as f32 * multiplier, y_zp)
 }
 
-/// Real number → u8, dividing as onnxruntime does (multiplying by the reciprocal differs at ties). NaN becomes
-/// `zp`.
+/// Real number → u8, dividing as onnxruntime does (multiplying by the reciprocal differs at ties). NaN becomes 0.
 #[inline(always)]
 pub fn quantise(x: f32, scale: f32, zp: u8) -> u8 {
-    ((x / scale).round_ties_even() + f32::from(zp)).clamp(0.0, 255.0) as u8
+    rounded(x / scale, zp)
+}
+
+/// A real number in steps → u8: held to what u8 can say, rounded half to even, plus the zero point.
+#[inline(always)]
+fn rounded(steps: f32, zp: u8) -> u8 {
+    let (low, high) = (-f32::from(zp), 255.0 - f32::from(zp));
+    // Comparisons, not min and max: those care for NaN, which no product here is, and cost two more instructions.
+    let held = if steps > low { steps } else { low };
+    let held = if held < high { held } else { high };
+    // Adding 1.5·2²³ rounds half to even in the f32 adder and leaves the integer in the low bits.
+    let rounded = (held + 12_582_912.0).to_bits() as i32 - 0x4B40_0000;
+    (rounded + i32::from(zp)) as u8
 }
 
 /// The specification that every kernel equals bit for bit: one picture, planar `[channel][y][x]` on both sides.

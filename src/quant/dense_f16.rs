@@ -15,6 +15,7 @@ use super::pages::Pages;
 /// Rows of a block.
 const ROWS: usize = 64;
 /// Columns that are fetched ahead.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const AHEAD: usize = 64;
 /// Columns that are packed at a time, so that reads and writes stay in the first-level cache.
 const PACKED_AT_ONCE: usize = 32;
@@ -176,6 +177,7 @@ fn portable(w: &[i16], x: &Inputs, out: &mut [f32; ROWS]) {
 }
 
 /// The two lines of the column that is due [`AHEAD`] columns after number `done`, or lines of the block behind this one.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn ahead(w: &[i16], x: &Inputs, done: usize) -> [*const i8; 2] {
     let at = done + AHEAD;

@@ -86,6 +86,19 @@ fn initialiser(_: &ParsingContext, node: &NodeProto) -> Built {
     Ok((expand(SideSource(tensor.context("initialiser without data")?)), vec![]))
 }
 
+/// `Expansion::rules`, whose head is longer than what most operators have to say: solver, inputs, outputs.
+macro_rules! rules {
+    ($this:ident, $solver:ident, $inputs:ident, $outputs:ident => $body:block) => {
+        fn rules<'r, 'p: 'r, 's: 'r>(
+            &'s $this,
+            $solver: &mut Solver<'r>,
+            $inputs: &'p [TensorProxy],
+            $outputs: &'p [TensorProxy],
+        ) -> InferenceResult $body
+    };
+}
+pub(super) use rules;
+
 /// The values of an input that must be constant.
 pub(super) fn constant<T: Datum>(model: &TypedModel, outlet: OutletId, what: &str) -> TractResult<Vec<T>> {
     let tensor =

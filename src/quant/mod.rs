@@ -6,11 +6,11 @@
 //!
 //! # The way of a file
 //! [`onnx_file`] splits it · [`lower`] builds tract's typed model from it, with the operators of `qlinear_conv`,
-//! `quantise`, `resolve`, `side` and `stock` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes into a
-//! [`chain`] · [`packed`] chooses a method and `packing` orders the weights · [`run`] goes through the steps, `work` computes
-//! one with a kernel of [`kernels`] on the threads of [`pool`], in the memory of [`buffers`] · [`plan`] is the result ·
-//! [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are the f32 network's share: its linear layers and
-//! pools.
+//! `quantise`, `resolve`, `side` and `stock` ([`conv`] holds one convolution's numbers) · [`fuse`] turns runs of int8 nodes
+//! into a [`chain`] · [`packed`] chooses a method, [`layout`] places the pictures, `packing` orders the weights · [`run`]
+//! goes through the steps, `work` and `rows` compute one with a kernel of [`kernels`] on the threads of [`pool`], in the
+//! memory of [`buffers`] · [`plan`] is the result · [`inspect`] and [`observe`] tell about it. [`dense_f16`] and `halve` are
+//! the f32 network's share: its linear layers and pools.
 //!
 //! # Exactness
 //! Every method and kernel gives the same bytes as [`conv::reference`]: sums are exact integers (modulo 2³², which
@@ -42,8 +42,12 @@
 //!   what that gains. With 512-bit products and transforms compiled for AVX-512 the first three 64-channel layers took 0.196,
 //!   0.100 and 0.160 ms against 0.159, 0.079 and 0.156 directly; with AVX2's transforms the later ones took 0.28, 0.52, 0.45
 //!   and 0.80 ms against 0.08, 0.16, 0.09 and 0.17; and their weights are 3.6 to 8 times the bytes (91 against 60 MiB of peak).
-//! - Dense layers by rows, all weights read: 0.47 and 0.41 ms there against 0.27 and 0.03 by columns. Columns in
-//!   blocks of 256 rows instead of 64 read a tenth faster in a loop of their own, but need four times AVX2's registers.
+//! - Dense layers by rows, all weights read: 0.47 and 0.41 ms there against 0.27 and 0.03 by columns. Under AVX-512 columns
+//!   come in blocks of 256 rows: in a loop of its own on a busy machine 0.16 to 0.18 ms instead of 0.18 to 0.20 with 64. The
+//!   other kernels lack the registers.
+//! - Weights left to the hardware's own fetching: a convolution's first row of each group then waits for the third-level
+//!   cache. Fetched while the group before is computed, the layers at 6² take 0.071 and 0.138 ms instead of 0.090 and 0.18;
+//!   the whole network under AVX2, 4 KiB ahead, 2.3 ms instead of 3.4 (busy machine, in turns).
 //! - Fewer bits for the dense weights: the first dense layer's fill i8 evenly (entropy 7.9 bits).
 //! - Under AVX2, direct convolution through `vpmaddwd`: at its ceiling (83 GMAC/s on a Zen 3) 469 M of convolutions take
 //!   5.6 ms; Winograd took 3.5 there.
@@ -52,6 +56,8 @@
 //!   and 4×4 reads 2.25 times the weight bytes (19 MB for the last layer), so 2×2 stays there.
 //! - Winograd under SDOT: SMLAL gives four products an instruction, once a cycle on a Cortex-A76; SDOT sixteen, twice.
 //!   Winograd's factor of four cannot make up eight.
+//! - SDOT on six pixels instead of four: 1.27 instructions for each SDOT against 1.25, since loads of weights come in pairs.
+//! - I8MM (SMMLA, USMMLA): no core of the supported boards has it (A53, A57, A72, A76, A78AE).
 //! - Weights of the linear layers read from the mapped file: no copy at load, but 4 KiB pages, and under memory
 //!   pressure a frame would wait for the SD card.
 
@@ -65,6 +71,7 @@ pub mod half;
 mod halve;
 pub mod inspect;
 pub mod kernels;
+pub mod layout;
 pub mod lower;
 pub mod observe;
 pub mod onnx_file;
@@ -76,6 +83,7 @@ pub mod pool;
 mod qlinear_conv;
 mod quantise;
 mod resolve;
+mod rows;
 pub mod run;
 #[cfg(test)]
 mod run_tests;

@@ -7,7 +7,8 @@
 use std::ops::Range;
 
 use super::conv::ConvSpec;
-use super::kernels::{BLOCK, Bytes, DENSE_ROWS, Kernel};
+use super::kernels::{BLOCK, Bytes, Columns, DENSE_ROWS, Kernel};
+use super::layout::{Layout, layout, taps};
 use super::packing::{pack_bytes, pack_dense, pack_gather, pack_winograd};
 use super::pages::Pages;
 use super::pool::Pool;
@@ -23,8 +24,8 @@ pub enum Method {
     Gather8,
     /// Sums over bytes where they lie, for CPUs with unsigned by signed 8-bit dot products.
     Direct,
-    /// The same over gathered bytes, where pixels have too few channels.
-    GatherBytes,
+    /// The same where pixels have too few channels: a row of taps is one run of bytes.
+    DirectRows,
     /// One output pixel: a stream over the weights that meet an input other than 0.
     Dense,
 }
@@ -37,7 +38,7 @@ impl Method {
             Method::Gather => "gather",
             Method::Gather8 => "gather 8-bit",
             Method::Direct => "direct 8-bit",
-            Method::GatherBytes => "gather bytes",
+            Method::DirectRows => "direct rows",
             Method::Dense => "dense",
         }
     }
@@ -54,9 +55,9 @@ impl Method {
         }
         match kernel.bytes() {
             Bytes::Signed => return Some(Method::Gather8),
-            Bytes::Unsigned if g.in_channels < LANES => return Some(Method::GatherBytes),
-            Bytes::Unsigned => return Some(Method::Direct),
-            Bytes::None => {}
+            Bytes::Unsigned if g.in_channels >= LANES => return Some(Method::Direct),
+            Bytes::Unsigned if g.dilations[1] == 1 => return Some(Method::DirectRows),
+            Bytes::Unsigned | Bytes::None => {}
         }
         if !g.is_plain_3x3() || g.in_channels < LANES {
             return Some(Method::Gather);
@@ -69,45 +70,6 @@ impl Method {
         } else {
             Some(if covers(Form::F2) { Method::Winograd(Form::F2) } else { Method::Gather })
         }
-    }
-}
-
-/// How a picture lies in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-    /// Bytes from pixel to pixel: the channels, rounded up where blocks are written.
-    pub pixel: usize,
-    /// Border before the first row and column.
-    pub top: usize,
-    pub left: usize,
-    /// With borders.
-    pub rows: usize,
-    pub columns: usize,
-}
-
-impl Layout {
-    /// Bytes of one picture.
-    pub fn size(&self) -> usize {
-        self.rows * self.columns * self.pixel
-    }
-
-    /// Bytes from row to row.
-    pub fn row(&self) -> usize {
-        self.columns * self.pixel
-    }
-
-    /// Where pixel (0, 0) begins.
-    pub fn origin(&self) -> usize {
-        (self.top * self.columns + self.left) * self.pixel
-    }
-
-    /// No borders; pixels of whole blocks.
-    pub fn plain(channels: usize, height: usize, width: usize) -> Self {
-        let pixel = channels.next_multiple_of(BLOCK);
-        Self { channels, height, width, pixel, top: 0, left: 0, rows: height, columns: width }
     }
 }
 
@@ -124,15 +86,19 @@ pub struct Packed {
     pub dilations: [usize; 2],
     /// Rows and columns of taps.
     pub kernel_size: [usize; 2],
-    /// Where each tap's pixel lies in the layout, from the first tap's on.
+    /// Where each tap's pixel lies in the layout, from the first tap's on; for [`Method::DirectRows`] each row of taps.
     pub taps: Vec<usize>,
+    /// Bytes that are read at each of them ([`Method::Direct`], [`Method::DirectRows`]).
+    pub tap_bytes: usize,
     /// Values summed per point, padded as the kernel needs.
     pub depth: usize,
     pub x_zp: u8,
     pub y_zp: u8,
     pub macs: u64,
-    /// Blocks that the kernel computes together ([`Method::Direct`], [`Method::GatherBytes`]).
+    /// Blocks that the kernel computes together ([`Method::Direct`], [`Method::DirectRows`]).
     pub group: usize,
+    /// The most lines of [`DENSE_ROWS`] rows in a block ([`Method::Dense`]).
+    lines: usize,
     /// Per block.
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
@@ -152,25 +118,27 @@ impl Packed {
         let g = &spec.geometry;
         let output = g.output(input).unwrap_or([0, 0]);
         let layout = layout(spec, method, input, output, whole_blocks);
-        let taps = g.kernel[0] * g.kernel[1];
+        let (taps, tap_bytes) = taps(spec, method, &layout);
         let depth = match method {
             Method::Winograd(_) => layout.pixel,
             Method::Gather => g.depth().next_multiple_of(8),
             Method::Gather8 => g.depth().next_multiple_of(16),
-            Method::GatherBytes => g.depth().next_multiple_of(4),
-            Method::Direct => taps * layout.pixel,
-            Method::Dense => g.depth(),
+            Method::Direct | Method::DirectRows => taps.len() * tap_bytes,
+            Method::Dense => layout.size(),
         };
-        let (blocks, group) = (g.out_channels.div_ceil(BLOCK), kernel.group());
+        let (blocks, group, across) = (g.out_channels.div_ceil(BLOCK), kernel.group(), g.kernel[1]);
         // Before the packing, which gives the file's pages back as it goes.
         let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
         let weights = match method {
             Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
             Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
-            Method::Gather8 => pack_bytes(spec, g.in_channels, depth, blocks, 1)?,
-            Method::GatherBytes => pack_bytes(spec, g.in_channels, depth, blocks, group)?,
-            Method::Direct => pack_bytes(spec, layout.pixel, depth, blocks, group)?,
-            Method::Dense => pack_dense(spec)?,
+            Method::Gather8 => pack_bytes(spec, |tap, c| tap * g.in_channels + c, depth, blocks, 1)?,
+            Method::Direct => pack_bytes(spec, |tap, c| tap * tap_bytes + c, depth, blocks, group)?,
+            Method::DirectRows => {
+                let at = |tap, c| tap / across * tap_bytes + tap % across * layout.pixel + c;
+                pack_bytes(spec, at, depth, blocks, group)?
+            }
+            Method::Dense => pack_dense(spec, &layout, kernel.dense_lines())?,
         };
         let packed = Self {
             name: spec.name.clone(),
@@ -181,17 +149,14 @@ impl Packed {
             strides: g.strides,
             dilations: g.dilations,
             kernel_size: g.kernel,
-            taps: (0..taps)
-                .map(|t| {
-                    let [down, across] = [t / g.kernel[1] * g.dilations[0], t % g.kernel[1] * g.dilations[1]];
-                    (down * layout.columns + across) * layout.pixel
-                })
-                .collect(),
+            taps,
+            tap_bytes,
             depth,
             x_zp: spec.x_zp,
             y_zp: spec.y_zp,
             macs: spec.macs(input),
             group,
+            lines: kernel.dense_lines(),
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
             weights,
@@ -219,14 +184,36 @@ impl Packed {
         &self.weights.as_i8()[blocks.start * size..blocks.end * size]
     }
 
-    /// Dense: one block of [`DENSE_ROWS`] rows, column by column.
-    pub fn columns(&self, block: usize) -> &[i8] {
-        let size = self.depth * DENSE_ROWS;
-        &self.weights.as_i8()[block * size..][..size]
+    /// The weights that are read first.
+    pub fn first_weights(&self) -> &[i8] {
+        match self.method {
+            Method::Direct | Method::DirectRows => self.group_weights(0..self.group.min(self.bias.len())),
+            _ => self.weights.as_i8(),
+        }
     }
 
-    /// The rows of taps of output row `y` that don't lie in the border, where that holds raw zeros; else all.
-    pub fn tap_rows(&self, y: usize) -> Range<usize> {
+    /// Dense: blocks of up to `lines` times [`DENSE_ROWS`] rows.
+    pub fn dense_blocks(&self) -> usize {
+        self.out_channels.div_ceil(self.lines * DENSE_ROWS)
+    }
+
+    /// Dense: the rows of a block, and their weights column by column.
+    pub fn columns(&self, block: usize) -> (Range<usize>, Columns<'_>) {
+        let most = self.lines * DENSE_ROWS;
+        let rows = block * most..((block + 1) * most).min(self.out_channels);
+        let lines = rows.len().div_ceil(DENSE_ROWS);
+        let weights = &self.weights.as_i8()[rows.start * self.depth..][..lines * DENSE_ROWS * self.depth];
+        (rows, Columns { weights, lines })
+    }
+
+    /// Those of [`Self::taps`] whose rows don't lie in the border under output row `y`, where that holds raw zeros; else
+    /// all.
+    pub fn inner_taps(&self, y: usize) -> Range<usize> {
+        let (rows, across) = (self.tap_rows(y), self.taps.len() / self.kernel_size[0]);
+        rows.start * across..rows.end * across
+    }
+
+    fn tap_rows(&self, y: usize) -> Range<usize> {
         let (all, l) = (self.kernel_size[0], &self.layout);
         if self.x_zp != 0 {
             return 0..all;
@@ -240,13 +227,16 @@ impl Packed {
     /// Whether a row's first pixel has raw zeros under the first of each three taps, and its last pixel under the third.
     pub fn has_zero_edges(&self) -> bool {
         let l = &self.layout;
-        let plain = self.kernel_size[1] == 3 && self.strides[1] == 1 && self.dilations[1] == 1;
+        let plain = self.method == Method::Direct
+            && self.kernel_size[1] == 3
+            && self.strides[1] == 1
+            && self.dilations[1] == 1;
         self.x_zp == 0 && plain && l.left == 1 && self.output[1] == l.width
     }
 
     /// Whether inputs are gathered as bytes, not i16.
     pub fn bytes(&self) -> bool {
-        matches!(self.method, Method::Gather8 | Method::GatherBytes)
+        self.method == Method::Gather8
     }
 
     /// The output before pooling, without borders.
@@ -257,25 +247,6 @@ impl Packed {
     pub fn weight_bytes(&self) -> usize {
         self.weights.len()
     }
-}
-
-fn layout(
-    spec: &ConvSpec,
-    method: Method,
-    input: [usize; 2],
-    output: [usize; 2],
-    whole_blocks: bool,
-) -> Layout {
-    let g = &spec.geometry;
-    let [top, left, bottom, right] = g.pads;
-    let plain = Layout::plain(g.in_channels, input[0], input[1]);
-    let gathers = matches!(method, Method::Gather | Method::Gather8 | Method::GatherBytes);
-    let pixel = if whole_blocks || !gathers { plain.pixel } else { g.in_channels };
-    let [rows, columns] = match method {
-        Method::Winograd(form) => output.map(|side| side.next_multiple_of(form.tile()) + 2),
-        _ => [input[0] + top + bottom, input[1] + left + right],
-    };
-    Layout { pixel, top, left, rows, columns, ..plain }
 }
 
 fn blocked<T: Copy + Default>(values: &[T], blocks: usize) -> Vec<[T; BLOCK]> {

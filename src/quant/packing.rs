@@ -3,6 +3,7 @@
 
 use super::conv::ConvSpec;
 use super::kernels::{BLOCK, DENSE_ROWS, Kernel};
+use super::layout::Layout;
 use super::pages::{Pages, Parts};
 use super::pool::Pool;
 use super::winograd::Form;
@@ -35,7 +36,7 @@ pub(super) fn pack_winograd(
             let mut out = [[0i16; BLOCK]; 36];
             form.weight_lanes(&taps, &mut out);
             for (p, lanes) in out[..points].iter().enumerate() {
-                put(&mut u[p * depth * BLOCK..][..depth * BLOCK], c, lanes, kernel.pairs());
+                put(&mut u[p * depth * BLOCK..][..depth * BLOCK], c, lanes, kernel.wide().pairs());
             }
         }
     });
@@ -59,16 +60,16 @@ pub(super) fn pack_gather(
             for l in 0..here {
                 lanes[l] = i16::from(w[((block * BLOCK + l) * channels + c) * taps + tap]);
             }
-            put(u, tap * channels + c, &lanes, kernel.pairs());
+            put(u, tap * channels + c, &lanes, kernel.wide().pairs());
         }
     }
     Ok(pages)
 }
 
-/// `[group][depth/4][block of the group][channel][4]`; depth as in [`pack_gather`], with pixels of `pixel` channels.
+/// `[group][depth/4][block of the group][channel][4]`; `at` says which depth a tap's input channel is.
 pub(super) fn pack_bytes(
     spec: &ConvSpec,
-    pixel: usize,
+    at: impl Fn(usize, usize) -> usize,
     depth: usize,
     blocks: usize,
     group: usize,
@@ -82,7 +83,7 @@ pub(super) fn pack_bytes(
         let u = &mut pages.as_i8_mut()[first * depth * BLOCK..][..here * depth * BLOCK];
         for (c, kernel) in row.chunks_exact(taps).enumerate() {
             for (tap, &value) in kernel.iter().enumerate() {
-                let d = tap * pixel + c;
+                let d = at(tap, c);
                 u[((d / 4 * here + block) * BLOCK + o % BLOCK) * 4 + d % 4] = value;
             }
         }
@@ -102,31 +103,39 @@ fn put(u: &mut [i16], depth: usize, lanes: &[i16; BLOCK], pairs: bool) {
     }
 }
 
-/// `[block of rows][column][row]`. File pages are given back while it goes.
-pub(super) fn pack_dense(spec: &ConvSpec) -> std::io::Result<Pages> {
+/// `[block][column][row of the block]`; a block has up to `lines` times [`DENSE_ROWS`] rows. Columns follow the inputs as they lie in
+/// `layout`, channels innermost, so that those read one after the other are near each other; padding channels are zeros. File
+/// pages are given back while it goes.
+pub(super) fn pack_dense(spec: &ConvSpec, layout: &Layout, lines: usize) -> std::io::Result<Pages> {
     let (rows, depth, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
-    let mut pages = Pages::new(rows.next_multiple_of(DENSE_ROWS) * depth)?;
-    let blocks = pages.as_i8_mut().chunks_exact_mut(DENSE_ROWS * depth);
+    let mut pages = Pages::new(rows.next_multiple_of(DENSE_ROWS) * layout.size())?;
+    let blocks = pages.as_i8_mut().chunks_mut(lines * DENSE_ROWS * layout.size());
     let (mut done, mut released) = (0, 0);
-    for (rows, block) in w.chunks(DENSE_ROWS * depth).zip(blocks) {
-        transpose(rows, depth, block);
-        done += rows.len();
-        if done - released > 2 << 20 {
-            spec.weights.release_part(released..done);
-            released = done;
+    for (rows, block) in w.chunks(lines * DENSE_ROWS * depth).zip(blocks) {
+        let width = block.len() / layout.size();
+        for (line, rows) in rows.chunks(DENSE_ROWS * depth).enumerate() {
+            transpose(rows, layout, width, &mut block[line * DENSE_ROWS..]);
+            done += rows.len();
+            if done - released > 2 << 20 {
+                spec.weights.release_part(released..done);
+                released = done;
+            }
         }
     }
     Ok(pages)
 }
 
-/// Up to [`DENSE_ROWS`] rows of `depth` values → columns, a few columns at a time so that reads and writes both stay in
-/// the first-level cache.
-fn transpose(rows: &[i8], depth: usize, columns: &mut [i8]) {
+/// Up to [`DENSE_ROWS`] planar rows → columns of `width` bytes, a few columns at a time so that reads and writes both stay in the
+/// first-level cache.
+fn transpose(rows: &[i8], layout: &Layout, width: usize, columns: &mut [i8]) {
     const AT_ONCE: usize = 64;
-    for first in (0..depth).step_by(AT_ONCE) {
-        for (r, row) in rows.chunks_exact(depth).enumerate() {
-            for (c, &value) in row[first..].iter().take(AT_ONCE).enumerate() {
-                columns[(first + c) * DENSE_ROWS + r] = value;
+    let pixels = layout.height * layout.width;
+    for (pixel, first) in (0..pixels).flat_map(|p| (0..layout.channels).step_by(AT_ONCE).map(move |c| (p, c)))
+    {
+        for (r, row) in rows.chunks_exact(layout.channels * pixels).enumerate() {
+            let values = row[first * pixels + pixel..].iter().step_by(pixels);
+            for (c, &value) in values.take(AT_ONCE.min(layout.channels - first)).enumerate() {
+                columns[(pixel * layout.pixel + first + c) * width + r] = value;
             }
         }
     }

@@ -8,7 +8,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::conv::{ConvSpec, Geometry, Weights};
-use super::lower::{Built, constant, scalar};
+use super::lower::{Built, constant, rules, scalar};
 use super::onnx_file::Element;
 use super::side::side_const;
 
@@ -70,12 +70,7 @@ impl Expansion for QConvHir {
     }
 
     // inputs: x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, [bias]
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        i: &'p [TensorProxy],
-        o: &'p [TensorProxy],
-    ) -> InferenceResult {
+    rules!(self, s, i, o => {
         check_output_arity(o, 1)?;
         s.equals(&i[0].datum_type, &i[2].datum_type)?;
         s.equals(&o[0].datum_type, &i[7].datum_type)?;
@@ -94,7 +89,7 @@ impl Expansion for QConvHir {
                 g.output([side(2)?, side(3)?]).context("the kernel is larger than the padded input")?;
             s.equals(&o[0].shape, tvec![x[0].clone(), g.out_channels.to_dim(), h.to_dim(), w.to_dim()])
         })
-    }
+    });
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, i: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let spec = self.spec(prefix, model, i).with_context(|| format!("node \"{prefix}\" (QLinearConv)"))?;

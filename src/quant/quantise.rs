@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::conv::quantise;
-use super::lower::{Built, scalar};
+use super::lower::{Built, rules, scalar};
 
 pub(super) fn quantize_linear(_: &ParsingContext, node: &NodeProto) -> Built {
     build(node, Direction::Quantise)
@@ -43,17 +43,12 @@ impl Expansion for Direction {
             Direction::Dequantise => "DequantizeLinear".into(),
         }
     }
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        i: &'p [TensorProxy],
-        o: &'p [TensorProxy],
-    ) -> InferenceResult {
+    rules!(self, s, i, o => {
         let [from, to] = self.types();
         s.equals(&i[0].datum_type, from)?;
         s.equals(&o[0].datum_type, to)?;
         s.equals(&o[0].shape, &i[0].shape)
-    }
+    });
     fn wire(&self, prefix: &str, model: &mut TypedModel, i: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let read = scale_and_zero(model, i);
         let (scale, zp) = read.with_context(|| format!("node \"{prefix}\" ({})", self.name()))?;

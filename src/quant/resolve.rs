@@ -6,7 +6,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::dense_f16::DenseF16;
-use super::lower::{Built, constant};
+use super::lower::{Built, constant, rules};
 use super::onnx_file::Element;
 use super::side::{SideConst, side_const};
 use super::stock;
@@ -48,14 +48,9 @@ impl Expansion for Resolving {
     fn runs_out_of_plan(&self) -> bool {
         self.inner.runs_out_of_plan()
     }
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        i: &'p [TensorProxy],
-        o: &'p [TensorProxy],
-    ) -> InferenceResult {
+    rules!(self, s, i, o => {
         self.inner.rules(s, i, o)
-    }
+    });
     fn wire(&self, prefix: &str, model: &mut TypedModel, i: &[OutletId]) -> TractResult<TVec<OutletId>> {
         if self.how == Resolve::Cast
             && let Some(side) = side_const(model, i[0]).filter(|s| s.tensor.element == Element::F16).cloned()

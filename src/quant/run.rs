@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::buffers::Buffers;
 use super::kernels::Kernel;
-use super::packed::{Layout, Method, Packed};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
 use super::pool::Pool;
 
 /// One convolution and, if fused, the 2×2 max pool after it.
@@ -26,9 +27,14 @@ impl Step {
         if self.pool.is_some() { self.conv.output.map(|side| side / 2) } else { self.conv.output }
     }
 
+    /// Whether the convolution computes two rows and keeps the largest of them.
+    pub(super) fn pools_rows(&self) -> bool {
+        self.pool.is_some() && matches!(self.conv.method, Method::Direct | Method::DirectRows)
+    }
+
     /// Whether the pool is a pass of its own.
     pub(super) fn pools_apart(&self) -> bool {
-        self.pool.is_some() && !matches!(self.conv.method, Method::Winograd(_))
+        self.pool.is_some() && matches!(self.conv.method, Method::Gather | Method::Gather8)
     }
 }
 
@@ -79,9 +85,12 @@ pub fn spread<T: Copy>(planar: &[T], layout: &Layout, pictures: &mut [u8], conve
     for (planar, picture) in planar.chunks_exact(face).zip(pictures.chunks_exact_mut(layout.size())) {
         for (index, row) in planar.chunks_exact(layout.width).enumerate() {
             let (c, y) = (index / layout.height, index % layout.height);
-            let at = layout.origin() + y * layout.row() + c;
-            for (x, &v) in row.iter().enumerate() {
-                picture[at + x * layout.pixel] = convert(v);
+            let to = &mut picture[layout.origin() + y * layout.row() + c..];
+            if layout.pixel == 1 {
+                // A case of its own, so that the compiler sees neighbours.
+                to.iter_mut().zip(row).for_each(|(to, &v)| *to = convert(v));
+            } else {
+                to.iter_mut().step_by(layout.pixel).zip(row).for_each(|(to, &v)| *to = convert(v));
             }
         }
     }

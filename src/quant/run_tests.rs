@@ -133,10 +133,13 @@ fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
     let mut input = [side(random), side(random)];
     let mut g = match method {
         Method::Winograd(_) => Geometry { pads: [0; 4].map(|_| 1 + random.next(2)), ..one([3, 3]) },
-        Method::Gather | Method::Gather8 | Method::GatherBytes | Method::Direct => Geometry {
+        Method::Gather | Method::Gather8 | Method::Direct | Method::DirectRows => Geometry {
             pads: [0; 4].map(|_| random.next(3)),
             strides: [1 + random.next(2), 1 + random.next(3)],
-            dilations: [1 + random.next(2), 1 + random.next(2)],
+            dilations: [
+                1 + random.next(2),
+                if method == Method::DirectRows { 1 } else { 1 + random.next(2) },
+            ],
             ..one([1 + random.next(3), 1 + random.next(3)])
         },
         Method::Dense => {
@@ -157,7 +160,7 @@ fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
 #[case::gather(0x5eed_1003, Method::Gather)]
 #[case::gather_bytes(0x5eed_1005, Method::Gather8)]
 #[case::direct(0x5eed_1006, Method::Direct)]
-#[case::direct_gathered(0x5eed_1007, Method::GatherBytes)]
+#[case::direct_rows(0x5eed_1007, Method::DirectRows)]
 #[case::dense(0x5eed_1004, Method::Dense)]
 fn every_kernel_equals_the_reference(#[case] seed: u64, #[case] method: Method) {
     check(seed, 60, |_| method);

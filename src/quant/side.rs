@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::tract_hir::internal::*;
 
+use super::lower::rules;
 use super::onnx_file::{Element, INITIALISER_OP, SideTensor};
 
 /// A large initialiser during shape inference.
@@ -26,16 +27,11 @@ impl Expansion for SideSource {
     fn runs_out_of_plan(&self) -> bool {
         false // never folded to a constant: that would copy it
     }
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        _: &'p [TensorProxy],
-        o: &'p [TensorProxy],
-    ) -> InferenceResult {
+    rules!(self, s, _i, o => {
         s.equals(&o[0].datum_type, datum_type(self.0.element))?;
         let shape: TVec<TDim> = self.0.dims.iter().map(|d| d.to_dim()).collect();
         s.equals(&o[0].shape, shape)
-    }
+    });
     fn wire(&self, prefix: &str, model: &mut TypedModel, _: &[OutletId]) -> TractResult<TVec<OutletId>> {
         model.wire_node(prefix, SideConst { tensor: Arc::clone(&self.0), as_f32: false }, &[])
     }

@@ -1,23 +1,24 @@
 //! One step of one run, cut into items for the workers: which tiles or pixels, which output channels, which kernel call.
 //!
-//! Terms. *Item*: what a worker does at a time: a chunk of tiles, rows or pixels times a part of the output channels.
+//! Terms. *Item*: what a worker does at a time: a chunk of tiles, rows or pixels times a part of the output channels. Layers that
+//! are computed row by row are in [`super::rows`].
 
 use std::ops::Range;
 
 use super::active::Active;
 use super::buffers::{Cell, Scratch};
-use super::conv::requantise;
-use super::kernels::{BLOCK, Blocks, DENSE_ROWS, Patches, Requantise, Sink, Window};
-use super::packed::{Layout, Method, Packed};
+use super::kernels::{BLOCK, DENSE_LINES, DENSE_ROWS, Patches, Products, Requantise, Sink};
+use super::layout::Layout;
+use super::packed::{Method, Packed};
 use super::run::Steps;
 use super::winograd::Form;
 
 /// V's share of a core's second-level cache, in bytes: decides how many tiles are transformed at once.
 const V_BYTES: usize = 192 * 1024;
-/// Pixels that are gathered at once.
+/// The most of them.
 const GATHER_PIXELS: usize = 96;
-/// Blocks of [`DENSE_ROWS`] rows that one item of a dense layer computes.
-const DENSE_ITEM: usize = 2;
+/// Rows of a dense layer that one item computes, at least.
+const DENSE_ITEM: usize = 2 * DENSE_ROWS;
 
 /// How a Winograd layer is cut into items: chunks of tiles, and parts of the blocks where chunks alone are too few.
 pub(super) struct Cut {
@@ -42,11 +43,8 @@ impl Cut {
     }
 }
 
-/// Pixels that are gathered at once: some, or a whole row where the kernel takes rows.
+/// Pixels that are gathered at once.
 pub(super) fn gather_pixels(conv: &Packed) -> usize {
-    if conv.method == Method::GatherBytes {
-        return conv.output[1];
-    }
     let bytes = conv.depth * if conv.bytes() { 1 } else { 2 };
     (V_BYTES / bytes).clamp(8, GATHER_PIXELS).min(conv.output[0] * conv.output[1])
 }
@@ -55,6 +53,8 @@ pub(super) fn gather_pixels(conv: &Packed) -> usize {
 pub(super) struct Run<'a> {
     pub chain: &'a Steps,
     pub conv: &'a Packed,
+    /// The convolution behind this one.
+    pub next: Option<&'a Packed>,
     pub pooled: bool,
     pub faces: usize,
     pub input: &'a [u8],
@@ -73,13 +73,13 @@ impl Run<'_> {
     pub fn compute(&self) {
         match self.conv.method {
             Method::Winograd(form) => self.winograd(form),
-            Method::Direct | Method::GatherBytes => self.rows(),
+            Method::Direct | Method::DirectRows => self.rows(),
             Method::Gather | Method::Gather8 => self.gather(),
             Method::Dense => self.dense(),
         }
     }
 
-    fn blocks(&self) -> usize {
+    pub(super) fn blocks(&self) -> usize {
         self.conv.bias.len()
     }
 
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     /// Where `block`'s channels of `face` go.
-    fn sink(&self, face: usize, block: usize) -> Sink {
+    pub(super) fn sink(&self, face: usize, block: usize) -> Sink {
         let at = face * self.layout.size() + self.layout.origin() + block * BLOCK;
         Sink {
             // SAFETY: inside the output buffer, which has `faces` pictures of this layout.
@@ -106,15 +106,15 @@ impl Run<'_> {
     }
 
     #[allow(clippy::mut_from_ref)]
-    fn scratch(&self, worker: usize) -> &mut Scratch {
+    pub(super) fn scratch(&self, worker: usize) -> &mut Scratch {
         // SAFETY: the pool gives each worker its own number, and a worker does one item at a time.
         unsafe { self.scratch[worker].get() }
     }
 
-    /// Splits `whole` so that every worker gets something when there are few chunks.
-    fn parts(&self, chunks: usize, whole: usize) -> usize {
+    /// Splits `whole` so that every worker gets about `each` items when there are few chunks.
+    pub(super) fn parts(&self, chunks: usize, whole: usize, each: usize) -> usize {
         let threads = self.chain.pool.threads();
-        if threads == 1 || chunks >= 2 * threads { 1 } else { (2 * threads).div_ceil(chunks).min(whole) }
+        if threads == 1 { 1 } else { (each * threads).div_ceil(chunks).min(whole) }
     }
 
     fn blocks_of(&self, part: usize, parts: usize) -> Range<usize> {
@@ -123,7 +123,7 @@ impl Run<'_> {
 
     fn winograd(&self, form: Form) {
         let cut = Cut::new(self.conv, form, self.faces);
-        let parts = self.parts(cut.chunks, self.blocks());
+        let parts = self.parts(cut.chunks, self.blocks(), 2);
         self.chain.pool.run(cut.chunks * parts, &|worker, item| {
             let first = item / parts * cut.per_chunk;
             let tiles = first..(first + cut.per_chunk).min(cut.tiles);
@@ -132,7 +132,7 @@ impl Run<'_> {
     }
 
     fn tiles(&self, form: Form, tiles: Range<usize>, blocks: Range<usize>, scratch: &mut Scratch) {
-        let (conv, kernel) = (self.conv, self.chain.kernel);
+        let (conv, kernel) = (self.conv, self.chain.kernel.wide());
         let [high, wide] = conv.output.map(|side| side.div_ceil(form.tile()));
         let place = |tile: usize| (tile / (high * wide), [tile / wide % high, tile % wide]);
         let (l, count) = (&conv.layout, tiles.len());
@@ -150,81 +150,22 @@ impl Run<'_> {
             }
             for (j, tile) in tiles.clone().enumerate() {
                 let (face, at) = place(tile);
-                let m = &scratch.m[j * BLOCK..];
+                let of = Products { form, m: &scratch.m[j * BLOCK..], plane: count * BLOCK };
                 // SAFETY: the sink's pixels lie in the output buffer, whose pixels have room for whole blocks; no
                 // other item writes these channels of these pixels.
                 unsafe {
                     let sink = self.sink(face, block);
-                    kernel.winograd_output(form, m, count * BLOCK, self.requantise(block), sink, at);
+                    kernel.winograd_output(of, self.requantise(block), sink, at);
                 }
             }
         }
-    }
-
-    /// Rows of output pixels, a group of blocks at a time: its weights stay in the cache from row to row. Gathered rows are
-    /// few bytes and go through all groups at once.
-    fn rows(&self) {
-        let at_once = if self.conv.method == Method::GatherBytes { self.blocks() } else { self.conv.group };
-        let (groups, rows) = (self.blocks().div_ceil(at_once), self.faces * self.conv.output[0]);
-        let parts = self.parts(groups, rows);
-        self.chain.pool.run(groups * parts, &|worker, item| {
-            let (first, part) = (item / parts * at_once, item % parts);
-            let blocks = first..(first + at_once).min(self.blocks());
-            for row in part * rows / parts..(part + 1) * rows / parts {
-                let at = [row / self.conv.output[0], row % self.conv.output[0]];
-                match self.conv.method {
-                    Method::GatherBytes => self.gathered_row(at, self.scratch(worker)),
-                    _ => self.row(at, blocks.clone()),
-                }
-            }
-        });
-    }
-
-    fn row(&self, [face, y]: [usize; 2], blocks: Range<usize>) {
-        let (conv, l) = (self.conv, &self.conv.layout);
-        let (rows, across) = (conv.tap_rows(y), conv.kernel_size[1]);
-        let taps = rows.start * across..rows.end * across;
-        let src = Window {
-            data: &self.input[face * l.size() + y * conv.strides[0] * l.row()..(face + 1) * l.size()],
-            step: conv.strides[1] * l.pixel,
-            taps: &conv.taps[taps.clone()],
-            channels: l.pixel,
-            count: conv.output[1],
-            zero_edges: conv.has_zero_edges(),
-        };
-        let skipped = taps.start * l.pixel * BLOCK * blocks.len();
-        self.direct([face, y], src, &conv.group_weights(blocks.clone())[skipped..], blocks);
-    }
-
-    fn gathered_row(&self, [face, y]: [usize; 2], scratch: &mut Scratch) {
-        let (conv, wide) = (self.conv, self.conv.output[1]);
-        self.gather_pixels(face, y * wide..(y + 1) * wide, &mut scratch.v8, |v| v);
-        let (step, channels) = (conv.depth, conv.depth);
-        let src = Window { data: &scratch.v8, step, taps: &[0], channels, count: wide, zero_edges: false };
-        for first in (0..self.blocks()).step_by(conv.group) {
-            let blocks = first..(first + conv.group).min(self.blocks());
-            self.direct([face, y], src, conv.group_weights(blocks.clone()), blocks);
-        }
-    }
-
-    fn direct(&self, [face, y]: [usize; 2], src: Window<'_>, u: &[i8], blocks: Range<usize>) {
-        let conv = self.conv;
-        let sink = self.sink(face, blocks.start);
-        let how = Blocks {
-            bias: &conv.bias[blocks.clone()],
-            multipliers: &conv.multipliers[blocks],
-            zero_point: conv.y_zp,
-        };
-        // SAFETY: the row lies in the output buffer, whose pixels have room for whole blocks; no other item writes these
-        // channels of this row.
-        unsafe { self.chain.kernel.direct(src, u, how, sink.data.add(y * sink.row), sink.pixel) };
     }
 
     fn gather(&self) {
         let pixels = self.conv.output[0] * self.conv.output[1];
         let at_once = gather_pixels(self.conv);
         let chunks = pixels.div_ceil(at_once);
-        let parts = self.parts(self.faces * chunks, self.blocks());
+        let parts = self.parts(self.faces * chunks, self.blocks(), 2);
         self.chain.pool.run(self.faces * chunks * parts, &|worker, item| {
             let (face, first) = (item / parts / chunks, item / parts % chunks * at_once);
             let pixels = first..(first + at_once).min(pixels);
@@ -244,7 +185,7 @@ impl Run<'_> {
             if conv.bytes() {
                 kernel.multiply8(&scratch.v8, conv.point8(block), count, conv.depth, m);
             } else {
-                kernel.multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
+                kernel.wide().multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
             }
             self.store_pixels(face, pixels.clone(), block, m);
         }
@@ -261,7 +202,7 @@ impl Run<'_> {
             // SAFETY: as in `tiles`.
             unsafe {
                 let out = sink.data.add(y * sink.row + x * sink.pixel);
-                self.chain.kernel.store(m, run, self.requantise(block), out, sink.pixel);
+                self.chain.kernel.wide().store(m, run, self.requantise(block), out, sink.pixel);
             }
             pixel += run;
         }
@@ -320,10 +261,10 @@ impl Run<'_> {
     }
 
     fn dense(&self) {
-        let blocks = self.conv.out_channels.div_ceil(DENSE_ROWS);
-        let items = blocks.div_ceil(DENSE_ITEM);
-        self.chain.pool.run(items, &|_, item| {
-            for block in item * DENSE_ITEM..((item + 1) * DENSE_ITEM).min(blocks) {
+        let blocks = self.conv.dense_blocks();
+        let at_once = (DENSE_ITEM / self.conv.columns(0).0.len().max(1)).max(1);
+        self.chain.pool.run(blocks.div_ceil(at_once), &|_, item| {
+            for block in item * at_once..((item + 1) * at_once).min(blocks) {
                 self.dense_block(block);
             }
         });
@@ -331,17 +272,17 @@ impl Run<'_> {
 
     /// One block for every face: the first brings the weights into the cache for the others.
     fn dense_block(&self, block: usize) {
-        let conv = self.conv;
-        let rows = DENSE_ROWS.min(conv.out_channels - block * DENSE_ROWS);
-        let mut sums = [0i32; DENSE_ROWS];
+        let kernel = self.chain.kernel;
+        let (rows, columns) = self.conv.columns(block);
+        let mut sums = [[0i32; DENSE_ROWS]; DENSE_LINES];
         for (face, active) in self.active[..self.faces].iter().enumerate() {
-            self.chain.kernel.dense(conv.columns(block), active, &mut sums);
-            for (r, &sum) in sums[..rows].iter().enumerate() {
-                let c = block * DENSE_ROWS + r;
-                let (bias, m) = (conv.bias[c / BLOCK][c % BLOCK], conv.multipliers[c / BLOCK][c % BLOCK]);
-                let at = face * self.layout.size() + self.layout.origin() + c;
-                // SAFETY: channel `c` of the only pixel of this face, in the output buffer; no other item's.
-                unsafe { *self.output.add(at) = requantise(sum.wrapping_add(bias), m, conv.y_zp) };
+            kernel.dense(columns, active, &mut sums[..columns.lines]);
+            let blocks = rows.start / BLOCK..rows.end.div_ceil(BLOCK);
+            for (block, sums) in blocks.zip(sums.as_flattened().chunks_exact(BLOCK)) {
+                let sink = self.sink(face, block);
+                // SAFETY: these channels of the only pixel of this face, in the output buffer, which has room for whole
+                // blocks; no other item's.
+                unsafe { kernel.wide().store(sums, 1, self.requantise(block), sink.data, sink.pixel) };
             }
         }
     }

@@ -5,7 +5,9 @@ use std::arch::x86_64::*;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead, generic};
+use super::generic::generic_loops;
+use super::simd::{check_product, counted, groups};
+use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, generic};
 
 /// Made only where the CPU has AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -15,75 +17,31 @@ impl Kernel for Avx2 {
     fn name(&self) -> &'static str {
         "avx2"
     }
-    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        #[target_feature(enable = "avx2")]
-        fn run(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-            generic::winograd_input(form, src, v, plane);
-        }
-        // SAFETY: the CPU has AVX2.
-        unsafe { run(form, src, v, plane) }
+    fn wide(&self) -> &'static dyn Wide {
+        &Avx2
     }
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
-        // SAFETY: the CPU has AVX2 and the slices are as long as the loops read and write.
-        unsafe { multiply(v, u, rows, depth, m) }
-    }
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    ) {
-        #[target_feature(enable = "avx2")]
-        unsafe fn run(form: Form, m: &[i32], plane: usize, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
-            // SAFETY: the same contract.
-            unsafe { generic::winograd_output(form, m, plane, how, sink, at) }
-        }
-        // SAFETY: the CPU has AVX2; the rest is the caller's promise.
-        unsafe { run(form, m, plane, how, sink, at) }
-    }
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-        #[target_feature(enable = "avx2")]
-        unsafe fn run(m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-            // SAFETY: the same contract.
-            unsafe { generic::store(m, rows, how, out, pixel) }
-        }
-        // SAFETY: the CPU has AVX2; the rest is the caller's promise.
-        unsafe { run(m, rows, how, out, pixel) }
-    }
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-        assert!(w.len() >= x.depth() * DENSE_ROWS);
-        // SAFETY: the CPU has AVX2; the columns that count are below the depth.
-        unsafe { dense(w, x, out) }
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+        w.check(x, out);
+        // SAFETY: the CPU has AVX2; the columns that count are below the depth, one line each.
+        unsafe { dense(w, x, &mut out[0]) }
     }
 }
 
-/// # Safety
-/// AVX2; slice lengths as [`Kernel::multiply`] says.
-#[target_feature(enable = "avx2")]
-unsafe fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-    let groups = rows.div_ceil(6);
-    let mut row = 0;
-    for group in 0..groups {
-        let count = (rows - row).div_ceil(groups - group);
-        let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
-        // SAFETY: `count` rows lie inside the slices.
-        unsafe {
-            match count {
-                1 => tile::<1>(v, u.as_ptr(), depth, m),
-                2 => tile::<2>(v, u.as_ptr(), depth, m),
-                3 => tile::<3>(v, u.as_ptr(), depth, m),
-                4 => tile::<4>(v, u.as_ptr(), depth, m),
-                5 => tile::<5>(v, u.as_ptr(), depth, m),
-                _ => tile::<6>(v, u.as_ptr(), depth, m),
-            }
+impl Wide for Avx2 {
+    generic_loops!("avx2");
+    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+        check_product(v, u, rows, depth, m);
+        for (row, count) in groups(rows, 6) {
+            let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
+            // SAFETY: the CPU has AVX2; `count` rows lie inside the slices.
+            unsafe { counted!(count, [1 2 3 4 5 6], N => tile::<N>(v, u.as_ptr(), depth, m)) }
         }
-        row += count;
     }
 }
+
+/// Bytes of weights that are fetched ahead: they follow each other from point to point, and come from beyond the second-level
+/// cache.
+pub(super) const AHEAD: usize = 4096;
 
 /// `T` rows × 16 channels in `2·T` registers: per pair of depths two loads of `u`, `T` broadcasts, `2·T` products.
 ///
@@ -93,10 +51,11 @@ unsafe fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32
 #[target_feature(enable = "avx2")]
 unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
     let mut acc = [[_mm256_setzero_si256(); 2]; T];
-    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`.
+    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`; prefetching may point anywhere.
     unsafe {
         for pair in 0..depth / 2 {
             let w = u.add(pair * 2 * BLOCK).cast::<__m256i>();
+            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_byte_add(AHEAD).cast());
             let (w0, w1) = (_mm256_loadu_si256(w), _mm256_loadu_si256(w.add(1)));
             for (t, acc) in acc.iter_mut().enumerate() {
                 let x = _mm256_set1_epi32(v.add(t * depth + 2 * pair).cast::<i32>().read_unaligned());
@@ -115,20 +74,19 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
 /// Two columns at a time: their bytes side by side, widened, times the pair of their inputs.
 ///
 /// # Safety
-/// AVX2; `w` holds as many columns as `x` has.
+/// AVX2; [`Columns::check`] holds, with one line a column.
 #[target_feature(enable = "avx2")]
-unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let steps = x.columns().as_chunks::<2>().0.iter().zip(x.values().as_chunks::<2>().0);
+unsafe fn dense(w: Columns<'_>, x: &Active, out: &mut [i32; DENSE_ROWS]) {
     let mut acc = [_mm256_setzero_si256(); 8];
-    for (i, (pair, inputs)) in steps.enumerate() {
+    for (i, (pair, inputs)) in x.steps::<2>().enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
             if i % 2 == 0 {
-                for line in ahead(w, x, 2 * i) {
+                for line in w.ahead::<1>(x, 2 * i) {
                     _mm_prefetch::<_MM_HINT_T0>(line);
                 }
             }
-            let [a, b] = pair.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS));
+            let [a, b] = pair.map(|column| w.weights.as_ptr().add(column as usize * DENSE_ROWS));
             let x = _mm256_set1_epi32(i32::from(inputs[0]) | i32::from(inputs[1]) << 16);
             for half in 0..2 {
                 let a = _mm256_loadu_si256(a.add(32 * half).cast());

@@ -6,10 +6,14 @@ use std::arch::x86_64::*;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::avx2::Avx2;
-use super::{BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic};
+use super::generic::generic_loops;
+use super::simd::{check_product, counted, groups, rows_in_order};
+use super::{
+    BLOCK, Blocks, Bytes, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, Window,
+    generic,
+};
 
-/// Made only where the CPU has AVX512F, AVX512BW, AVX512-VNNI and AVX2: see [`super::available`].
+/// Made only where the CPU has AVX512F, AVX512BW, AVX512VL, AVX512-VNNI and AVX2: see [`super::available`].
 #[derive(Debug)]
 pub struct Avx512Vnni;
 
@@ -17,18 +21,8 @@ impl Kernel for Avx512Vnni {
     fn name(&self) -> &'static str {
         "avx512-vnni"
     }
-    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
-        fn run(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-            generic::winograd_input(form, src, v, plane);
-        }
-        // SAFETY: the CPU has the features.
-        unsafe { run(form, src, v, plane) }
-    }
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
-        // SAFETY: the CPU has the features and the slices are as long as the loops read and write.
-        unsafe { multiply(v, u, rows, depth, m) }
+    fn wide(&self) -> &'static dyn Wide {
+        &Avx512Vnni
     }
     fn bytes(&self) -> Bytes {
         Bytes::Unsigned
@@ -39,73 +33,81 @@ impl Kernel for Avx512Vnni {
     unsafe fn direct(&self, src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
         src.check(u, how.bias.len());
         // SAFETY: the CPU has the features and the slices were checked; the rest is the caller's promise.
-        unsafe {
-            match how.bias.len() {
-                1 => row::<1>(src, u, how, out, pixel),
-                2 => row::<2>(src, u, how, out, pixel),
-                3 => row::<3>(src, u, how, out, pixel),
-                4 => row::<4>(src, u, how, out, pixel),
-                n => unreachable!("{n} blocks in one group"),
+        unsafe { counted!(how.bias.len(), [1 2 3 4], N => row::<N>(src, u, how, out, pixel)) }
+    }
+    fn dense_lines(&self) -> usize {
+        4
+    }
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+        w.check(x, out);
+        // SAFETY: the CPU has the features; the columns that count are below the depth.
+        unsafe { counted!(w.lines, [1 2 3 4], N => dense::<N>(w, x, out)) }
+    }
+}
+
+impl Wide for Avx512Vnni {
+    generic_loops!("avx2,avx512f,avx512bw,avx512vl");
+    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+        check_product(v, u, rows, depth, m);
+        for (row, count) in groups(rows, 12) {
+            let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
+            // SAFETY: the CPU has the features; `count` rows lie inside the slices.
+            unsafe {
+                counted!(count, [1 2 3 4 5 6 7 8 9 10 11 12], N => points::<N>(v, u.as_ptr(), depth, m))
             }
         }
-    }
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    ) {
-        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
-        unsafe fn run(form: Form, m: &[i32], plane: usize, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
-            // SAFETY: the same contract.
-            unsafe { generic::winograd_output(form, m, plane, how, sink, at) }
-        }
-        // SAFETY: the CPU has the features; the rest is the caller's promise.
-        unsafe { run(form, m, plane, how, sink, at) }
-    }
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-        // SAFETY: the same contract.
-        unsafe { Avx2.store(m, rows, how, out, pixel) }
-    }
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-        assert!(w.len() >= x.depth() * DENSE_ROWS);
-        // SAFETY: the CPU has the features; the columns that count are below the depth.
-        unsafe { dense(w, x, out) }
     }
 }
 
 /// Pixels whose sums are held in registers at once: the widths of the network's maps are multiples of it.
 const PIXELS: usize = 6;
 
+/// What is fetched while a row is computed: a line for each four channels of a tap, which finds a load port idle.
+#[derive(Clone, Copy)]
+struct Soon {
+    line: *const i8,
+    last: *const i8,
+}
+
+impl Soon {
+    const LINE: usize = 64;
+
+    /// Lines of `soon`, or of `here`, which are in the cache.
+    fn new(soon: &[i8], here: &[i8]) -> Self {
+        let (start, len) = if soon.is_empty() { (here.as_ptr(), 1) } else { (soon.as_ptr(), soon.len()) };
+        Self { line: start, last: start.wrapping_add(len - 1) }
+    }
+
+    /// The next; the last again and again.
+    #[inline(always)]
+    fn line(&mut self) -> *const i8 {
+        let (now, next) = (self.line, self.line.wrapping_add(Self::LINE));
+        self.line = if next <= self.last { next } else { now };
+        now
+    }
+}
+
 /// # Safety
 /// The features; `C` blocks in `how`, and [`Window::check`] and [`Kernel::direct`]'s contract hold.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
 unsafe fn row<const C: usize>(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: usize) {
-    let groups = src.count.div_ceil(PIXELS);
-    let mut first = 0;
-    for group in 0..groups {
-        let count = (src.count - first).div_ceil(groups - group);
-        let edges = [src.zero_edges && group == 0, src.zero_edges && group + 1 == groups];
+    let mut soon = Soon::new(src.soon, u);
+    let soon = &mut soon;
+    for (first, count) in groups(src.count, PIXELS) {
+        let edges = [src.zero_edges && first == 0, src.zero_edges && first + count == src.count];
         // SAFETY: `count` pixels from `first` on lie inside the row.
         unsafe {
-            let (x, out) = (src.data.as_ptr().add(first * src.step), out.add(first * pixel));
+            let (x, u, out) = (src.data.as_ptr().add(first * src.step), u.as_ptr(), out.add(first * pixel));
             match (count, edges) {
-                (1, _) => tile::<1, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (2, _) => tile::<2, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (3, _) => tile::<3, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (4, _) => tile::<4, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (5, _) => tile::<5, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (_, [false, false]) => tile::<PIXELS, C, false, false>(src, x, u.as_ptr(), how, out, pixel),
-                (_, [true, false]) => tile::<PIXELS, C, true, false>(src, x, u.as_ptr(), how, out, pixel),
-                (_, [false, true]) => tile::<PIXELS, C, false, true>(src, x, u.as_ptr(), how, out, pixel),
-                (_, [true, true]) => tile::<PIXELS, C, true, true>(src, x, u.as_ptr(), how, out, pixel),
+                (PIXELS, [true, false]) => tile::<PIXELS, C, true, false>(src, x, u, soon, how, out, pixel),
+                (PIXELS, [false, true]) => tile::<PIXELS, C, false, true>(src, x, u, soon, how, out, pixel),
+                (PIXELS, [true, true]) => tile::<PIXELS, C, true, true>(src, x, u, soon, how, out, pixel),
+                _ => {
+                    counted!(count, [1 2 3 4 5 6], N => tile::<N, C, false, false>(src, x, u, soon, how, out, pixel))
+                }
             }
         }
-        first += count;
     }
 }
 
@@ -120,6 +122,7 @@ unsafe fn tile<const T: usize, const C: usize, const FIRST: bool, const LAST: bo
     src: Window<'_>,
     x: *const u8,
     mut u: *const i8,
+    soon: &mut Soon,
     how: Blocks<'_>,
     out: *mut u8,
     pixel: usize,
@@ -128,16 +131,17 @@ unsafe fn tile<const T: usize, const C: usize, const FIRST: bool, const LAST: bo
     // SAFETY: by this function's contract; taps come in threes where edges are zero.
     unsafe {
         let bias: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(how.bias[b].as_ptr().cast()));
-        let mut acc = [bias; T];
+        let (mut acc, mut fetched) = ([bias; T], *soon);
         while let Some(x) = taps.next() {
             let inner = &mut acc[usize::from(FIRST)..];
-            u = tap::<C>(inner, x.add(usize::from(FIRST) * src.step), u, src);
+            u = tap::<C>(inner, x.add(usize::from(FIRST) * src.step), u, src, &mut fetched);
             if FIRST || LAST {
                 let (Some(middle), Some(last)) = (taps.next(), taps.next()) else { break };
-                u = tap::<C>(&mut acc, middle, u, src);
-                u = tap::<C>(&mut acc[..T - usize::from(LAST)], last, u, src);
+                u = tap::<C>(&mut acc, middle, u, src, &mut fetched);
+                u = tap::<C>(&mut acc[..T - usize::from(LAST)], last, u, src, &mut fetched);
             }
         }
+        *soon = fetched;
         let scale: [__m512; C] = std::array::from_fn(|b| _mm512_loadu_ps(how.multipliers[b].as_ptr()));
         for (t, acc) in acc.into_iter().enumerate() {
             for (b, sums) in acc.into_iter().enumerate() {
@@ -159,10 +163,12 @@ unsafe fn tap<const C: usize>(
     x: *const u8,
     mut u: *const i8,
     src: Window<'_>,
+    soon: &mut Soon,
 ) -> *const i8 {
     for c in (0..src.channels).step_by(4) {
-        // SAFETY: by this function's contract.
+        // SAFETY: by this function's contract; prefetching may point anywhere.
         unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(soon.line());
             let w: [__m512i; C] = std::array::from_fn(|b| _mm512_loadu_si512(u.add(b * 4 * BLOCK).cast()));
             u = u.add(C * 4 * BLOCK);
             for (t, acc) in acc.iter_mut().enumerate() {
@@ -174,29 +180,6 @@ unsafe fn tap<const C: usize>(
         }
     }
     u
-}
-
-/// # Safety
-/// The features; slice lengths as [`Kernel::multiply`] says.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-    let groups = rows.div_ceil(12);
-    let mut row = 0;
-    for group in 0..groups {
-        let count = (rows - row).div_ceil(groups - group);
-        let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
-        macro_rules! points {
-            ($($count:literal)*) => {
-                match count {
-                    // SAFETY: `count` rows lie inside the slices.
-                    $( $count => unsafe { points::<$count>(v, u.as_ptr(), depth, m) }, )*
-                    n => unreachable!("{n} rows in one group"),
-                }
-            };
-        }
-        points!(1 2 3 4 5 6 7 8 9 10 11 12);
-        row += count;
-    }
 }
 
 /// `T` rows of one Winograd point × 16 channels in `T` registers: twelve of them hide the product's latency, and as many
@@ -234,38 +217,38 @@ fn requantise(sums: __m512i, multipliers: __m512, zero_point: u8) -> __m128i {
     _mm512_cvtepi32_epi8(_mm512_add_epi32(rounded, _mm512_set1_epi32(i32::from(zero_point))))
 }
 
-/// Four columns at a time: their bytes side by side, times the four inputs.
+/// Four columns at a time: their bytes side by side, times the four inputs. `L` lines of a column lie one after the other in
+/// memory, and their sums in `4·L` registers.
 ///
 /// # Safety
-/// The features; `w` holds as many columns as `x` has.
+/// The features; [`Columns::check`] holds, with `L` lines a column.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
-    let mut acc = [_mm512_setzero_si512(); 4];
-    for (i, (four, four_values)) in steps.enumerate() {
+unsafe fn dense<const L: usize>(w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+    let mut acc = [[_mm512_setzero_si512(); 4]; L];
+    for (i, (four, inputs)) in x.steps::<4>().enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            for line in ahead(w, x, 4 * i) {
-                _mm_prefetch::<_MM_HINT_T0>(line);
+            let due = w.ahead::<L>(x, 4 * i);
+            let columns = four.map(|column| w.weights.as_ptr().add(column as usize * L * DENSE_ROWS));
+            let x = _mm512_set1_epi32(i32::from_le_bytes(*inputs));
+            for (line, acc) in acc.iter_mut().enumerate() {
+                for column in due {
+                    _mm_prefetch::<_MM_HINT_T0>(column.wrapping_add(line * DENSE_ROWS));
+                }
+                let [a, b, c, d] =
+                    columns.map(|column| _mm512_loadu_si512(column.add(line * DENSE_ROWS).cast()));
+                let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+                acc[0] = _mm512_dpbusd_epi32(acc[0], x, _mm512_unpacklo_epi16(ab, cd));
+                acc[1] = _mm512_dpbusd_epi32(acc[1], x, _mm512_unpackhi_epi16(ab, cd));
+                let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+                acc[2] = _mm512_dpbusd_epi32(acc[2], x, _mm512_unpacklo_epi16(ab, cd));
+                acc[3] = _mm512_dpbusd_epi32(acc[3], x, _mm512_unpackhi_epi16(ab, cd));
             }
-            let [a, b, c, d] =
-                four.map(|column| _mm512_loadu_si512(w.as_ptr().add(column as usize * DENSE_ROWS).cast()));
-            let x = _mm512_set1_epi32(i32::from_le_bytes(*four_values));
-            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
-            acc[0] = _mm512_dpbusd_epi32(acc[0], x, _mm512_unpacklo_epi16(ab, cd));
-            acc[1] = _mm512_dpbusd_epi32(acc[1], x, _mm512_unpackhi_epi16(ab, cd));
-            let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
-            acc[2] = _mm512_dpbusd_epi32(acc[2], x, _mm512_unpacklo_epi16(ab, cd));
-            acc[3] = _mm512_dpbusd_epi32(acc[3], x, _mm512_unpackhi_epi16(ab, cd));
         }
     }
-    // Lane `l` of `acc[k]` holds rows 16·l + 4·k and the three after it.
-    let mut lanes = [[0i32; 16]; 4];
-    for (lanes, acc) in lanes.iter_mut().zip(acc) {
-        // SAFETY: sixteen sums fit.
-        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), acc) };
-    }
-    for (r, out) in out.iter_mut().enumerate() {
-        *out = lanes[r / 4 % 4][r / 16 * 4 + r % 4];
+    for (acc, rows) in acc.into_iter().zip(out) {
+        // SAFETY: a register is sixteen i32, and any bits are one.
+        let lanes = unsafe { std::mem::transmute::<[__m512i; 4], [[[i32; 4]; 4]; 4]>(acc) };
+        rows_in_order(lanes, rows);
     }
 }

@@ -3,9 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::super::active::Active;
-use super::super::winograd::Form;
-use super::avx2::Avx2;
-use super::{BLOCK, Blocks, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, Window, ahead, generic};
+use super::avx2::{AHEAD, Avx2};
+use super::simd::{counted, groups, rows_in_order};
+use super::{BLOCK, Blocks, Bytes, Columns, DENSE_ROWS, Kernel, Requantise, Wide, Window, generic};
 
 /// Made only where the CPU has AVX-VNNI and AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -15,11 +15,8 @@ impl Kernel for AvxVnni {
     fn name(&self) -> &'static str {
         "avx-vnni"
     }
-    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        Avx2.winograd_input(form, src, v, plane);
-    }
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        Avx2.multiply(v, u, rows, depth, m);
+    fn wide(&self) -> &'static dyn Wide {
+        &Avx2
     }
     fn bytes(&self) -> Bytes {
         Bytes::Unsigned
@@ -30,26 +27,10 @@ impl Kernel for AvxVnni {
         // SAFETY: the CPU has the features and the slices were checked; the rest is the caller's promise.
         unsafe { row(src, u, how, out, pixel) }
     }
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    ) {
-        // SAFETY: the same contract.
-        unsafe { Avx2.winograd_output(form, m, plane, how, sink, at) }
-    }
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-        // SAFETY: the same contract.
-        unsafe { Avx2.store(m, rows, how, out, pixel) }
-    }
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-        assert!(w.len() >= x.depth() * DENSE_ROWS);
-        // SAFETY: the CPU has the features; the columns that count are below the depth.
-        unsafe { dense(w, x, out) }
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+        w.check(x, out);
+        // SAFETY: the CPU has the features; the columns that count are below the depth, one line each.
+        unsafe { dense(w, x, &mut out[0]) }
     }
 }
 
@@ -66,25 +47,14 @@ unsafe fn row(src: Window<'_>, u: &[i8], how: Blocks<'_>, out: *mut u8, pixel: u
         zero_point: how.zero_point,
         pool: false,
     };
-    let groups = src.count.div_ceil(PIXELS);
-    let mut first = 0;
-    for group in 0..groups {
-        let count = (src.count - first).div_ceil(groups - group);
+    for (first, count) in groups(src.count, PIXELS) {
         let mut sums = [0i32; PIXELS * BLOCK];
         // SAFETY: `count` pixels from `first` on lie inside the row and fit the sums.
         unsafe {
             let x = src.data.as_ptr().add(first * src.step);
-            match count {
-                1 => tile::<1>(src, x, u.as_ptr(), &mut sums),
-                2 => tile::<2>(src, x, u.as_ptr(), &mut sums),
-                3 => tile::<3>(src, x, u.as_ptr(), &mut sums),
-                4 => tile::<4>(src, x, u.as_ptr(), &mut sums),
-                5 => tile::<5>(src, x, u.as_ptr(), &mut sums),
-                _ => tile::<PIXELS>(src, x, u.as_ptr(), &mut sums),
-            }
+            counted!(count, [1 2 3 4 5 6], N => tile::<N>(src, x, u.as_ptr(), &mut sums));
             generic::store(&sums, count, how, out.add(first * pixel), pixel);
         }
-        first += count;
     }
 }
 
@@ -101,11 +71,12 @@ unsafe fn tile<const T: usize>(
     sums: &mut [i32; PIXELS * BLOCK],
 ) {
     let mut acc = [[_mm256_setzero_si256(); 2]; T];
-    // SAFETY: by this function's contract.
+    // SAFETY: by this function's contract; prefetching may point anywhere.
     unsafe {
         for &tap in src.taps {
             let x = x.add(tap);
             for c in (0..src.channels).step_by(4) {
+                _mm_prefetch::<_MM_HINT_T0>(u.wrapping_add(AHEAD));
                 let w = [_mm256_loadu_si256(u.cast()), _mm256_loadu_si256(u.add(32).cast())];
                 u = u.add(4 * BLOCK);
                 for (t, acc) in acc.iter_mut().enumerate() {
@@ -125,24 +96,22 @@ unsafe fn tile<const T: usize>(
 /// Four columns at a time: their bytes side by side, times the four inputs.
 ///
 /// # Safety
-/// The features; `w` holds as many columns as `x` has.
+/// The features; [`Columns::check`] holds, with one line a column.
 #[target_feature(enable = "avx2,avxvnni")]
-unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
-    let mut acc = [_mm256_setzero_si256(); 8];
-    for (i, (four, four_values)) in steps.enumerate() {
+unsafe fn dense(w: Columns<'_>, x: &Active, out: &mut [i32; DENSE_ROWS]) {
+    let mut acc = [[_mm256_setzero_si256(); 4]; 2];
+    for (i, (four, inputs)) in x.steps::<4>().enumerate() {
         // SAFETY: columns lie in `w` by this function's contract; prefetching may point anywhere.
         unsafe {
-            for line in ahead(w, x, 4 * i) {
+            for line in w.ahead::<1>(x, 4 * i) {
                 _mm_prefetch::<_MM_HINT_T0>(line);
             }
-            let x = _mm256_set1_epi32(i32::from_le_bytes(*four_values));
-            for half in 0..2 {
+            let x = _mm256_set1_epi32(i32::from_le_bytes(*inputs));
+            for (half, acc) in acc.iter_mut().enumerate() {
                 let [a, b, c, d] = four.map(|column| {
                     let at = column as usize * DENSE_ROWS + 32 * half;
-                    _mm256_loadu_si256(w.as_ptr().add(at).cast())
+                    _mm256_loadu_si256(w.weights.as_ptr().add(at).cast())
                 });
-                let acc = &mut acc[4 * half..][..4];
                 let (ab, cd) = (_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
                 acc[0] = _mm256_dpbusd_avx_epi32(acc[0], x, _mm256_unpacklo_epi16(ab, cd));
                 acc[1] = _mm256_dpbusd_avx_epi32(acc[1], x, _mm256_unpackhi_epi16(ab, cd));
@@ -152,13 +121,9 @@ unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
             }
         }
     }
-    // Lane `l` of `acc[4·half + k]` holds rows 32·half + 16·l + 4·k and the three after it.
-    let mut lanes = [[0i32; 8]; 8];
-    for (lanes, acc) in lanes.iter_mut().zip(acc) {
-        // SAFETY: eight sums fit.
-        unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), acc) };
-    }
-    for (r, out) in out.iter_mut().enumerate() {
-        *out = lanes[r / 32 * 4 + r / 4 % 4][r / 16 % 2 * 4 + r % 4];
+    for (acc, rows) in acc.into_iter().zip(out.as_chunks_mut::<{ DENSE_ROWS / 2 }>().0) {
+        // SAFETY: a register is eight i32, and any bits are one.
+        let lanes = unsafe { std::mem::transmute::<[__m256i; 4], [[[i32; 4]; 2]; 4]>(acc) };
+        rows_in_order(lanes, rows);
     }
 }

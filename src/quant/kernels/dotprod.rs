@@ -6,9 +6,9 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::super::active::Active;
-use super::super::winograd::Form;
 use super::neon::{Neon, fetch};
-use super::{BLOCK, Bytes, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead};
+use super::simd::{check_product, counted, groups};
+use super::{BLOCK, Bytes, Columns, DENSE_ROWS, Kernel, Wide};
 
 /// Made only where the CPU has the dot product instructions: see [`super::available`].
 #[derive(Debug)]
@@ -18,58 +18,25 @@ impl Kernel for DotProd {
     fn name(&self) -> &'static str {
         "dotprod"
     }
+    fn wide(&self) -> &'static dyn Wide {
+        &Neon
+    }
     fn bytes(&self) -> Bytes {
         Bytes::Signed
     }
-    fn pairs(&self) -> bool {
-        Neon.pairs()
-    }
-    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        Neon.winograd_input(form, src, v, plane);
-    }
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        Neon.multiply(v, u, rows, depth, m);
-    }
     fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
-        assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
+        check_product(v, u, rows, depth, m);
         assert!(depth.is_multiple_of(16));
-        let groups = rows.div_ceil(4);
-        let mut row = 0;
-        for group in 0..groups {
-            let count = (rows - row).div_ceil(groups - group);
+        for (row, count) in groups(rows, 4) {
             let (v, m) = (v[row * depth..].as_ptr().cast(), m[row * BLOCK..].as_mut_ptr());
-            // SAFETY: the CPU has dot products; `count` rows lie inside the slices, whose lengths were checked.
-            unsafe {
-                match count {
-                    1 => tile::<1>(v, u.as_ptr(), depth, m),
-                    2 => tile::<2>(v, u.as_ptr(), depth, m),
-                    3 => tile::<3>(v, u.as_ptr(), depth, m),
-                    _ => tile::<4>(v, u.as_ptr(), depth, m),
-                }
-            }
-            row += count;
+            // SAFETY: the CPU has dot products; `count` rows lie inside the slices.
+            unsafe { counted!(count, [1 2 3 4], N => tile::<N>(v, u.as_ptr(), depth, m)) }
         }
     }
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    ) {
-        // SAFETY: the same contract.
-        unsafe { Neon.winograd_output(form, m, plane, how, sink, at) }
-    }
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-        // SAFETY: the same contract.
-        unsafe { Neon.store(m, rows, how, out, pixel) }
-    }
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-        assert!(w.len() >= x.depth() * DENSE_ROWS);
-        // SAFETY: the CPU has dot products; the columns that count are below the depth.
-        unsafe { dense(w, x, out) }
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+        w.check(x, out);
+        // SAFETY: the CPU has dot products; the columns that count are below the depth, one line each.
+        unsafe { dense(w, x, &mut out[0]) }
     }
 }
 
@@ -118,21 +85,21 @@ unsafe fn tile<const T: usize>(v: *const i8, u: *const i8, depth: usize, m: *mut
 /// 128 times the sum of the inputs taken off at the end.
 ///
 /// # Safety
-/// Dot products; `w` holds as many columns as `x` has.
+/// Dot products; [`Columns::check`] holds, with one line a column.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
+unsafe fn dense(w: Columns<'_>, x: &Active, out: &mut [i32; DENSE_ROWS]) {
     let sum: i32 = x.values().iter().map(|&x| i32::from(x)).sum();
     // SAFETY: columns lie in `w` by this function's contract; the asm touches registers only.
     unsafe {
         let (mut acc, flip) = ([vdupq_n_u32(0); DENSE_ROWS / 4], vdupq_n_u8(0x80));
-        for (i, (four, inputs)) in steps.enumerate() {
-            for line in ahead(w, x, 4 * i) {
+        for (i, (four, inputs)) in x.steps::<4>().enumerate() {
+            for line in w.ahead::<1>(x, 4 * i) {
                 fetch(line);
             }
             let inputs = vdupq_n_u32(u32::from_le_bytes(*inputs));
-            let columns = four.map(|column| w.as_ptr().add(column as usize * DENSE_ROWS).cast::<u8>());
+            let columns =
+                four.map(|column| w.weights.as_ptr().add(column as usize * DENSE_ROWS).cast::<u8>());
             for j in 0..4 {
                 let [a, b, c, d] = columns.map(|column| veorq_u8(vld1q_u8(column.add(16 * j)), flip));
                 let (ab, cd) = ([vzip1q_u8(a, b), vzip2q_u8(a, b)], [vzip1q_u8(c, d), vzip2q_u8(c, d)]);

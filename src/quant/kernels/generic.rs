@@ -5,7 +5,43 @@
 use super::super::active::Active;
 use super::super::conv::requantise;
 use super::super::winograd::{self, Form};
-use super::{BLOCK, Blocks, DENSE_ROWS, Patches, Requantise, Sink, Window};
+use super::{BLOCK, Blocks, Columns, DENSE_ROWS, Patches, Products, Requantise, Sink, Window};
+
+/// The loops of this file as methods of [`super::Wide`], compiled for the features named.
+macro_rules! generic_loops {
+    ($($features:literal)?) => {
+        fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
+            // SAFETY: the CPU must have the features.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
+                generic::winograd_input(form, src, v, plane);
+            }
+            // SAFETY: kernels are made only where the CPU has their features.
+            unsafe { run(form, src, v, plane) }
+        }
+        unsafe fn winograd_output(&self, of: Products<'_>, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
+            // SAFETY: the CPU must have the features; the rest as the method.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run(of: Products<'_>, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
+                // SAFETY: the same contract.
+                unsafe { generic::winograd_output(of, how, sink, at) }
+            }
+            // SAFETY: as above; the rest is the caller's promise.
+            unsafe { run(of, how, sink, at) }
+        }
+        unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
+            // SAFETY: the CPU must have the features; the rest as the method.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn run(m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
+                // SAFETY: the same contract.
+                unsafe { generic::store(m, rows, how, out, pixel) }
+            }
+            // SAFETY: as above; the rest is the caller's promise.
+            unsafe { run(m, rows, how, out, pixel) }
+        }
+    };
+}
+pub(super) use generic_loops;
 
 #[inline(always)]
 pub fn winograd_input(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
@@ -13,19 +49,12 @@ pub fn winograd_input(form: Form, src: Patches<'_>, v: &mut [i16], plane: usize)
 }
 
 /// # Safety
-/// As [`super::Kernel::winograd_output`].
+/// As [`super::Wide::winograd_output`].
 #[inline(always)]
-pub unsafe fn winograd_output(
-    form: Form,
-    m: &[i32],
-    plane: usize,
-    how: Requantise<'_>,
-    sink: Sink,
-    at: [usize; 2],
-) {
+pub unsafe fn winograd_output(of: Products<'_>, how: Requantise<'_>, sink: Sink, at: [usize; 2]) {
     let mut sums = [[0i32; BLOCK]; 16];
-    winograd::output(form, m, plane, &mut sums);
-    let tile = form.tile();
+    winograd::output(of.form, of.m, of.plane, &mut sums);
+    let tile = of.form.tile();
     if how.pool {
         let side = tile / 2;
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
@@ -69,7 +98,7 @@ unsafe fn store_pixel(sums: &[i32; BLOCK], how: Requantise<'_>, out: *mut u8) {
 }
 
 /// # Safety
-/// As [`super::Kernel::store`].
+/// As [`super::Wide::store`].
 #[inline(always)]
 pub unsafe fn store(m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
     for (row, sums) in m.as_chunks::<BLOCK>().0[..rows].iter().enumerate() {
@@ -96,16 +125,18 @@ pub fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) 
 }
 
 #[inline(always)]
-pub fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let mut acc = [0i32; DENSE_ROWS];
-    let columns = w.as_chunks::<DENSE_ROWS>().0;
+pub fn dense(w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+    w.check(x, out);
+    out.fill([0; DENSE_ROWS]);
+    let lines = w.weights.as_chunks::<DENSE_ROWS>().0;
     for (&column, &value) in x.columns().iter().zip(x.values()) {
-        let (column, value) = (&columns[column as usize], i32::from(value));
-        for r in 0..DENSE_ROWS {
-            acc[r] = acc[r].wrapping_add(i32::from(column[r]) * value);
+        let (first, value) = (column as usize * w.lines, i32::from(value));
+        for (acc, line) in out.iter_mut().zip(&lines[first..][..w.lines]) {
+            for r in 0..DENSE_ROWS {
+                acc[r] = acc[r].wrapping_add(i32::from(line[r]) * value);
+            }
         }
     }
-    *out = acc;
 }
 
 /// # Safety

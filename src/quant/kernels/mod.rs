@@ -18,76 +18,18 @@ pub mod generic;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod simd;
+mod views;
+
+pub use views::{Blocks, Columns, Patches, Products, Requantise, Sink, Window};
 
 /// Output channels of one packed block.
 pub const BLOCK: usize = 16;
-/// Rows of one packed block of a dense layer: a column of it is 64 bytes, a cache line.
+/// Rows of a dense layer whose weights share a cache line of a column.
 pub const DENSE_ROWS: usize = 64;
-/// Columns that a dense layer's weights are fetched ahead. They are known before they are needed, but lie apart, so that
-/// the hardware doesn't guess them.
-pub const AHEAD: usize = 128;
-
-/// Where a run of patches lies: channels innermost, a bordered picture.
-#[derive(Debug, Clone, Copy)]
-pub struct Patches<'a> {
-    pub data: &'a [u8],
-    /// Bytes from one row of pixels to the next.
-    pub row: usize,
-    /// Bytes of a pixel; a multiple of 16.
-    pub channels: usize,
-}
-
-/// The lines of the four columns that are due [`AHEAD`] columns after number `done`: in this block, or, where its list
-/// ends, in the block that lies behind it and has the same list. No iterator: closures over vectors don't inline.
-#[inline(always)]
-fn ahead(w: &[i8], x: &Active, done: usize) -> [*const i8; 4] {
-    let (columns, at) = (x.columns(), done + AHEAD);
-    let (first, behind) = if at < columns.len() { (at, 0) } else { (at - columns.len(), x.depth()) };
-    let start = w.as_ptr().wrapping_add(behind * DENSE_ROWS);
-    let Some(&[a, b, c, d]) = columns.get(first..).and_then(|rest| rest.first_chunk()) else {
-        return [start; 4];
-    };
-    let line = |column: u32| start.wrapping_add(column as usize * DENSE_ROWS);
-    [line(a), line(b), line(c), line(d)]
-}
-
-/// A row of output pixels of a direct convolution, and where its inputs lie.
-#[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    /// From the first pixel's first tap on.
-    pub data: &'a [u8],
-    /// Bytes from a pixel's inputs to the next pixel's.
-    pub step: usize,
-    /// Where each tap begins.
-    pub taps: &'a [usize],
-    /// Bytes of a tap; a multiple of 4.
-    pub channels: usize,
-    /// Pixels, at least one.
-    pub count: usize,
-    /// The taps come in threes, of which the first meets zeros under the first pixel and the third under the last: a kernel
-    /// may leave those products out.
-    pub zero_edges: bool,
-}
-
-impl Window<'_> {
-    /// Holds the data to what its pixels' taps need, and the weights of `blocks` blocks to their size.
-    fn check(&self, u: &[i8], blocks: usize) {
-        let last = self.taps.iter().max().map_or(0, |tap| tap + self.channels);
-        assert!(self.count > 0 && self.data.len() >= (self.count - 1) * self.step + last);
-        assert!(!self.zero_edges || self.taps.len().is_multiple_of(3));
-        assert!(
-            self.channels.is_multiple_of(4) && u.len() >= self.taps.len() * self.channels * blocks * BLOCK
-        );
-    }
-}
-
-/// What turns the sums of several blocks into u8.
-#[derive(Debug, Clone, Copy)]
-pub struct Blocks<'a> {
-    pub bias: &'a [[i32; BLOCK]],
-    pub multipliers: &'a [[f32; BLOCK]],
-    pub zero_point: u8,
-}
+/// Lines of a column of a dense layer that a kernel takes together, at most.
+pub const DENSE_LINES: usize = 4;
 
 /// Which bytes a kernel can multiply faster than i16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,38 +42,13 @@ pub enum Bytes {
     Unsigned,
 }
 
-/// Where finished values go: channels innermost. `data` is a pointer because workers write disjoint channels of the
-/// same pixels.
-#[derive(Debug, Clone, Copy)]
-pub struct Sink {
-    /// First channel of the block at pixel (0, 0) of the picture.
-    pub data: *mut u8,
-    pub row: usize,
-    pub pixel: usize,
-    /// Pixels that exist; tiles may reach beyond.
-    pub height: usize,
-    pub width: usize,
-}
-
-/// What turns a block's sums into u8.
-#[derive(Debug, Clone, Copy)]
-pub struct Requantise<'a> {
-    pub bias: &'a [i32; BLOCK],
-    pub multipliers: &'a [f32; BLOCK],
-    pub zero_point: u8,
-    /// Keep only the largest of each 2×2.
-    pub pool: bool,
-}
-
-/// One instruction set's inner loops.
-pub trait Kernel: Send + Sync + std::fmt::Debug {
-    fn name(&self) -> &'static str;
-
+/// An instruction set's loops over i16, and what becomes of sums. Kernels for bytes share those of the set they extend.
+pub trait Wide: Send + Sync {
     /// Transforms one patch: `src` starts at its first pixel; point `p` goes to `v[p·plane..]`.
     fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize);
 
     /// `m[row][block] = Σ v[row][depth]·u[depth][block]` for `rows` rows of `depth` values (even). `u` in the order
-    /// that [`Kernel::pairs`] says.
+    /// that [`Wide::pairs`] says.
     fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]);
 
     /// Whether two depths lie side by side for each channel of a block in `u` (`[depth/2][channel][2]`), or one
@@ -140,12 +57,32 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// Transforms one tile's products back, requantises and stores it at tile `(ty, tx)`.
+    ///
+    /// # Safety
+    /// `sink` must be valid for writes of [`BLOCK`] bytes at each of its pixels, unshared during the call.
+    unsafe fn winograd_output(&self, of: Products<'_>, how: Requantise<'_>, sink: Sink, at: [usize; 2]);
+
+    /// Requantises `m`'s rows (pixels) into `out`, `pixel` bytes apart. No pooling.
+    ///
+    /// # Safety
+    /// `out` must be valid for writes of [`BLOCK`] bytes at each of `rows` pixels, unshared during the call.
+    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize);
+}
+
+/// One instruction set's inner loops.
+pub trait Kernel: Send + Sync + std::fmt::Debug {
+    fn name(&self) -> &'static str;
+
+    /// Its loops over i16.
+    fn wide(&self) -> &'static dyn Wide;
+
     /// Whether sums over bytes are faster here than Winograd's over i16.
     fn bytes(&self) -> Bytes {
         Bytes::None
     }
 
-    /// As [`Kernel::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`. `v` holds the
+    /// As [`Wide::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`. `v` holds the
     /// bits of i8.
     fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
         generic::multiply8(v, u, rows, depth, m);
@@ -166,28 +103,14 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         unsafe { generic::direct(src, u, how, out, pixel) }
     }
 
-    /// Transforms one tile's products back, requantises and stores it at tile `(ty, tx)`.
-    ///
-    /// # Safety
-    /// `sink` must be valid for writes of [`BLOCK`] bytes at each of its pixels, unshared during the call.
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    );
+    /// The most lines of a column that [`Kernel::dense`] takes, up to [`DENSE_LINES`].
+    fn dense_lines(&self) -> usize {
+        1
+    }
 
-    /// Requantises `m`'s rows (pixels) into `out`, `pixel` bytes apart. No pooling.
-    ///
-    /// # Safety
-    /// `out` must be valid for writes of [`BLOCK`] bytes at each of `rows` pixels, unshared during the call.
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize);
-
-    /// `out[row] = Σ w[column][row]·x[column]` over the columns that count, for one block of [`DENSE_ROWS`] rows.
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]);
+    /// `out[row] = Σ w[column][row]·x[column]` over the columns that count, for one block of [`DENSE_ROWS`] rows a
+    /// line.
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]);
 }
 
 /// The kernels that this CPU can run, fastest first. The last is always the portable one. Each has proved itself
@@ -211,7 +134,7 @@ fn detected() -> Vec<&'static dyn Kernel> {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;
-        if has!("avx2") && has!("avx512f") && has!("avx512bw") && has!("avx512vnni") {
+        if has!("avx2") && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni") {
             all.push(&avx512::Avx512Vnni);
         }
         if has!("avx2") && has!("avxvnni") {
@@ -243,23 +166,31 @@ fn agrees(kernel: &dyn Kernel) -> bool {
     let x: [i16; ROWS * DEPTH] = std::array::from_fn(|_| next());
     let bytes: [u8; ROWS * DEPTH] = x.map(|v| v as u8);
     let w: [i16; DEPTH * BLOCK] = std::array::from_fn(|_| next() / 4);
-    let narrow: [i8; DEPTH * DENSE_ROWS] = std::array::from_fn(|_| next() as i8);
+    let lines = kernel.dense_lines();
+    let narrow: Vec<i8> = (0..DEPTH * DENSE_ROWS * lines).map(|_| next() as i8).collect();
     // One depth of one channel, where this kernel looks for it.
     let mut ordered = w;
-    if !kernel.pairs() {
+    if !kernel.wide().pairs() {
         for (i, &v) in w.iter().enumerate() {
             ordered[(i / (2 * BLOCK) * 2 + i % 2) * BLOCK + i / 2 % BLOCK] = v;
         }
     }
     let mut active = Active::with_room(DEPTH);
-    active.fill(DEPTH, bytes[..DEPTH].iter().map(|b| b & 0xfd).enumerate());
+    active.fill(&std::array::from_fn::<u8, DEPTH, _>(|i| if i % 3 == 0 { 0 } else { bytes[i] }));
     let products = |kernel: &dyn Kernel, w: &[i16], group: usize| {
-        let (mut m, mut m8, mut sums) = ([0; ROWS * BLOCK], [0; ROWS * BLOCK], [0; DENSE_ROWS]);
-        kernel.multiply(&x, w, ROWS, DEPTH, &mut m);
+        let (mut m, mut m8, mut sums) = ([0; ROWS * BLOCK], [0; ROWS * BLOCK], vec![[0; DENSE_ROWS]; lines]);
+        kernel.wide().multiply(&x, w, ROWS, DEPTH, &mut m);
         kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
-        kernel.dense(&narrow, &active, &mut sums);
-        let src =
-            Window { data: &bytes, step: 16, taps: &[0, 20], channels: 16, count: 9, zero_edges: false };
+        kernel.dense(Columns { weights: &narrow, lines }, &active, &mut sums);
+        let src = Window {
+            data: &bytes,
+            step: 16,
+            taps: &[0, 20],
+            channels: 16,
+            count: 9,
+            zero_edges: false,
+            soon: &[],
+        };
         let how =
             Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
         let mut out = [0u8; 9 * 4 * BLOCK];

@@ -4,7 +4,9 @@ use std::arch::aarch64::*;
 
 use super::super::active::Active;
 use super::super::winograd::Form;
-use super::{BLOCK, DENSE_ROWS, Kernel, Patches, Requantise, Sink, ahead, generic};
+use super::generic::generic_loops;
+use super::simd::{check_product, counted, groups};
+use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, generic};
 
 /// For every aarch64 CPU: NEON is part of the architecture, and the generic loops are compiled to it.
 #[derive(Debug)]
@@ -14,52 +16,29 @@ impl Kernel for Neon {
     fn name(&self) -> &'static str {
         "neon"
     }
-    fn winograd_input(&self, form: Form, src: Patches<'_>, v: &mut [i16], plane: usize) {
-        generic::winograd_input(form, src, v, plane);
+    fn wide(&self) -> &'static dyn Wide {
+        &Neon
     }
+    fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {
+        w.check(x, out);
+        // SAFETY: the columns that count are below the depth, one line each.
+        unsafe { dense(w, x, &mut out[0]) }
+    }
+}
+
+impl Wide for Neon {
+    generic_loops!();
     fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        assert!(v.len() >= rows * depth && u.len() >= BLOCK * depth && m.len() >= rows * BLOCK);
+        check_product(v, u, rows, depth, m);
         assert!(depth.is_multiple_of(8));
-        let groups = rows.div_ceil(4);
-        let mut row = 0;
-        for group in 0..groups {
-            let count = (rows - row).div_ceil(groups - group);
+        for (row, count) in groups(rows, 4) {
             let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
-            // SAFETY: `count` rows lie inside the slices, whose lengths were checked.
-            unsafe {
-                match count {
-                    1 => tile::<1>(v, u.as_ptr(), depth, m),
-                    2 => tile::<2>(v, u.as_ptr(), depth, m),
-                    3 => tile::<3>(v, u.as_ptr(), depth, m),
-                    _ => tile::<4>(v, u.as_ptr(), depth, m),
-                }
-            }
-            row += count;
+            // SAFETY: `count` rows lie inside the slices.
+            unsafe { counted!(count, [1 2 3 4], N => tile::<N>(v, u.as_ptr(), depth, m)) }
         }
     }
     fn pairs(&self) -> bool {
         false
-    }
-    unsafe fn winograd_output(
-        &self,
-        form: Form,
-        m: &[i32],
-        plane: usize,
-        how: Requantise<'_>,
-        sink: Sink,
-        at: [usize; 2],
-    ) {
-        // SAFETY: the same contract.
-        unsafe { generic::winograd_output(form, m, plane, how, sink, at) }
-    }
-    unsafe fn store(&self, m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, pixel: usize) {
-        // SAFETY: the same contract.
-        unsafe { generic::store(m, rows, how, out, pixel) }
-    }
-    fn dense(&self, w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-        assert!(w.len() >= x.depth() * DENSE_ROWS);
-        // SAFETY: the columns that count are below the depth.
-        unsafe { dense(w, x, out) }
     }
 }
 
@@ -106,21 +85,20 @@ unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *m
 /// Four columns a step, one after the other: widened, times their input.
 ///
 /// # Safety
-/// `w` holds as many columns as `x` has.
+/// [`Columns::check`] holds, with one line a column.
 #[inline]
-unsafe fn dense(w: &[i8], x: &Active, out: &mut [i32; DENSE_ROWS]) {
-    let steps = x.columns().as_chunks::<4>().0.iter().zip(x.values().as_chunks::<4>().0);
+unsafe fn dense(w: Columns<'_>, x: &Active, out: &mut [i32; DENSE_ROWS]) {
     // SAFETY: columns lie in `w` by this function's contract.
     unsafe {
         let mut acc = [vdupq_n_s32(0); DENSE_ROWS / 4];
-        for (i, (four, inputs)) in steps.enumerate() {
-            for line in ahead(w, x, 4 * i) {
+        for (i, (four, inputs)) in x.steps::<4>().enumerate() {
+            for line in w.ahead::<1>(x, 4 * i) {
                 fetch(line);
             }
             let inputs = vld1_s16(inputs.map(i16::from).as_ptr());
             macro_rules! columns {
                 ($($lane:literal)*) => { $(
-                    let column = w.as_ptr().add(four[$lane] as usize * DENSE_ROWS);
+                    let column = w.weights.as_ptr().add(four[$lane] as usize * DENSE_ROWS);
                     for j in 0..4 {
                         let w = vld1q_s8(column.add(16 * j));
                         let (low, high) = (vmovl_s8(vget_low_s8(w)), vmovl_high_s8(w));
