@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::ops::array::Flatten;
 use tract_onnx::tract_hir::ops::cnn::{Conv, HirMaxPool, PaddingSpec, PoolSpec};
 use tract_onnx::tract_hir::ops::nn::DataFormat;
 
-use super::lower::Built;
+use super::lower::{Built, rules};
 use super::onnx_file::INITIALISER_OP;
 
 /// Adds what is made here and read by nobody else of this room.
@@ -112,17 +112,12 @@ impl Expansion for Cast {
     fn name(&self) -> StaticName {
         "Cast".into()
     }
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        i: &'p [TensorProxy],
-        o: &'p [TensorProxy],
-    ) -> InferenceResult {
+    rules!(self, s, i, o => {
         check_input_arity(i, 1)?;
         check_output_arity(o, 1)?;
         s.equals(&o[0].datum_type, self.0)?;
         s.equals(&o[0].shape, &i[0].shape)
-    }
+    });
     fn wire(&self, prefix: &str, model: &mut TypedModel, i: &[OutletId]) -> TractResult<TVec<OutletId>> {
         model.wire_node(prefix, tract_onnx::tract_core::ops::cast::cast(self.0), &i[..1])
     }
