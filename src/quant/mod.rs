@@ -22,20 +22,21 @@
 //!
 //! | Layer | M | avx512-vnni | avx-vnni | avx2 |
 //! |---|---|---|---|---|
-//! | 48² 1→64 | 1.3 | gather bytes 0.026 | gather bytes 0.045 | gather 0.058 |
-//! | 48² 64→64 | 85 | direct 0.158 (538) | direct 0.337 (252) | Winograd 4×4 0.277 (307) |
-//! | 24² 64→128 | 42 | direct 0.077 (552) | direct 0.170 (250) | Winograd 4×4 0.159 (267) |
-//! | 24² 128→128 | 85 | direct 0.151 (562) | direct 0.327 (260) | Winograd 4×4 0.272 (312) |
-//! | 12² 128→256 | 42 | direct 0.074 (574) | direct 0.172 (247) | Winograd 4×4 0.241 (176) |
-//! | 12² 256→256 | 85 | direct 0.145 (586) | direct 0.329 (258) | Winograd 4×4 0.442 (192) |
-//! | 6² 256→512 | 42 | direct 0.076 (559) | direct 0.196 (217) | Winograd 2×2 0.375 (113) |
-//! | 6² 512→512 | 85 | direct 0.151 (562) | direct 0.364 (233) | Winograd 2×2 0.701 (121) |
-//! | 4608→4096 | 19 | dense 0.20–0.27 | dense 0.30 | dense 0.38 |
-//! | 4096→4096 | 17 | dense 0.028 | dense 0.031 | dense 0.041 |
+//! | 48² 1→64 | 1.3 | direct rows 0.012 | direct rows 0.032 | gather 0.051 |
+//! | 48² 64→64 | 85 | direct 0.154 (552) | direct 0.335 (254) | Winograd 4×4 0.245 (347) |
+//! | 24² 64→128 | 42 | direct 0.074 (574) | direct 0.165 (257) | Winograd 4×4 0.124 (342) |
+//! | 24² 128→128 | 85 | direct 0.147 (578) | direct 0.322 (264) | Winograd 4×4 0.213 (399) |
+//! | 12² 128→256 | 42 | direct 0.071 (598) | direct 0.162 (262) | Winograd 4×4 0.124 (342) |
+//! | 12² 256→256 | 85 | direct 0.140 (607) | direct 0.315 (270) | Winograd 4×4 0.240 (354) |
+//! | 6² 256→512 | 42 | direct 0.069 (615) | direct 0.167 (254) | Winograd 2×2 0.222 (191) |
+//! | 6² 512→512 | 85 | direct 0.136 (625) | direct 0.314 (270) | Winograd 2×2 0.419 (203) |
+//! | 4608→4096 | 19 | dense 0.22–0.32 | dense 0.29 | dense 0.33 |
+//! | 4096→4096 | 17 | dense 0.024 | dense 0.028 | dense 0.034 |
 //!
 //! `vpdpbusd` on 512 bits has a ceiling of 128 products a cycle, about 530 GMAC/s at that core's clock: what is above it are
-//! products with the padding's zeros that are left out. The dense layers' face had 3,083 of 4,608 inputs other than 0, then
-//! 5 %: the wider kernels read theirs at 40–60 GB/s, which is what memory gave.
+//! products with the padding's zeros that are left out. What the dense layers read depends on the face's zeros (with the first
+//! committed weights 72 % of the first one's inputs counted and 5 % of the second's); they read at 40–60 GB/s, which is what
+//! memory gave.
 //!
 //! # What was rejected
 //! - Winograd under VNNI: `vpdpwssd` has half of `vpdpbusd`'s products, of which 4×4 needs a quarter, but the transforms take
