@@ -130,6 +130,7 @@ pub fn available() -> Vec<&'static dyn Kernel> {
 }
 
 fn detected() -> Vec<&'static dyn Kernel> {
+    #[allow(unused_mut)] // on targets without a vector kernel nothing is added
     let mut all: Vec<&'static dyn Kernel> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
