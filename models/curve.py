@@ -1,4 +1,4 @@
-"""The committed training log as a plot: accuracy on validation and the loss on training faces, epoch by epoch.
+"""The committed training log as a plot: accuracy on validation, epoch by epoch.
 
 Reads log.jsonl files of train.py in the order in which the runs followed each other (each begins where the one before
 ended) and writes them, one after the other, to training.jsonl, from which training.svg is drawn.

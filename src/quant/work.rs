@@ -15,7 +15,7 @@ use super::winograd::Form;
 
 /// V's share of a core's second-level cache, in bytes: decides how many tiles are transformed at once.
 const V_BYTES: usize = 192 * 1024;
-/// The most of them.
+/// The most pixels that are gathered at once.
 const GATHER_PIXELS: usize = 96;
 /// Rows of a dense layer that one item computes, at least.
 const DENSE_ITEM: usize = 2 * DENSE_ROWS;
