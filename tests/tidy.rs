@@ -142,19 +142,29 @@ fn a_room_keeps_to_its_own(#[case] room: &str, #[case] never: &[&str]) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Whether line `n` stands in an `impl … for …`: behind the last line above it that is less indented.
+fn implements(lines: &[&str], n: usize) -> bool {
+    let indent = |l: &str| l.len() - l.trim_start().len();
+    let head = lines[..n].iter().rev().find(|l| !l.trim().is_empty() && indent(l) < indent(lines[n]));
+    head.is_some_and(|l| l.trim_start().starts_with("impl") && l.contains(" for "))
+}
+
 #[test]
 fn unsafe_says_why() {
     let mut bare = Vec::new();
     for (path, text) in sources("src") {
         let lines: Vec<&str> = text.lines().collect();
         for (n, line) in lines.iter().enumerate() {
+            let near = &lines[n.saturating_sub(6)..=n];
             let opens = line.contains("unsafe {") || line.contains("unsafe impl");
-            if opens && !lines[n.saturating_sub(6)..=n].iter().any(|l| l.contains("SAFETY")) {
+            // A trait says it once for the functions of the same name that implement it, which only its caller sees.
+            let asks = line.contains("unsafe fn ") && !implements(&lines, n);
+            if (opens || asks) && !near.iter().any(|l| l.contains("SAFETY") || l.contains("# Safety")) {
                 bare.push(format!("{}:{}", path.display(), n + 1));
             }
         }
     }
-    assert!(bare.is_empty(), "unsafe without a SAFETY reason above it: {bare:#?}");
+    assert!(bare.is_empty(), "unsafe without a SAFETY reason or a # Safety section above it: {bare:#?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::onnx_file::{Element, SideTensor};
+use super::pages::Behind;
 
 /// A 2-D convolution's extents; `[top, left, bottom, right]` pads, `[vertical, horizontal]` otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,15 +66,11 @@ impl Weights {
         }
     }
 
-    /// Gives the file's pages back after packing.
-    pub fn release(&self) {
-        self.release_part(0..usize::MAX);
-    }
-
-    /// The same for the first and last byte of `part`.
-    pub fn release_part(&self, part: std::ops::Range<usize>) {
-        if let Weights::Mapped(t) = self {
-            t.release(part);
+    /// Where they are in the file: what gives its pages back while they are packed, and at the latest when it is dropped.
+    pub(super) fn behind(&self) -> Option<Behind<'_>> {
+        match self {
+            Weights::Mapped(tensor) => Some(Behind::new(tensor)),
+            Weights::Owned(_) => None,
         }
     }
 }
@@ -135,6 +132,7 @@ impl ConvSpec {
                 return Err(format!("output channel {c}: the sum with bias {bias} can overflow 32 bits"));
             }
         }
+        drop(self.weights.behind()); // all layers are checked before the first is packed
         Ok(())
     }
 
@@ -151,7 +149,7 @@ impl ConvSpec {
     /// Multiply-accumulates for one picture of `[height, width]`.
     pub fn macs(&self, input: [usize; 2]) -> u64 {
         let [h, w] = self.geometry.output(input).unwrap_or([0, 0]);
-        (h * w * self.geometry.out_channels * self.geometry.depth()) as u64
+        [h, w, self.geometry.out_channels, self.geometry.depth()].map(|n| n as u64).iter().product()
     }
 }
 

@@ -15,6 +15,9 @@ use memmap2::Mmap;
 /// Operator type of the nodes that stand for large initialisers.
 pub const INITIALISER_OP: &str = "MoodlightInitialiser";
 
+/// The largest page size of the supported boards.
+pub const PAGE: usize = 64 * 1024;
+
 /// Initialisers of at least this many bytes stay in the mapped file.
 pub const LARGE: usize = 32 * 1024;
 
@@ -75,7 +78,6 @@ impl SideTensor {
     /// Gives the physical pages of the `part` of [`Self::bytes`] back to the system; they are read from the file
     /// again when touched. Call it after the bytes were copied, so that file and copy are not both resident.
     pub fn release(&self, part: Range<usize>) {
-        const PAGE: usize = 64 * 1024; // the largest page size of the supported boards
         let start = (self.range.start + part.start).next_multiple_of(PAGE);
         let end = (self.range.start + part.end.min(self.range.len())) / PAGE * PAGE;
         if start < end {

@@ -1,15 +1,15 @@
 //! A convolution ready to run: its method, and its weights in the order in which a kernel reads them.
 //!
-//! Terms. *Method*: Winograd, product over gathered pixels (im2col), or dense (the kernel covers the whole picture, one
-//! output pixel). *Block*: 16 output channels. *Layout*: how a picture lies in memory: channels innermost, with a border
+//! Terms. *Method*: Winograd, product over gathered pixels (im2col), direct sums over bytes, or dense (the kernel covers the
+//! whole picture, one output pixel). *Block*: 16 output channels. *Layout*: how a picture lies in memory: channels innermost, with a border
 //! that holds the consumer's padding.
 
 use std::ops::Range;
 
 use super::conv::ConvSpec;
-use super::kernels::{BLOCK, Bytes, Columns, DENSE_ROWS, Kernel};
+use super::kernels::{BLOCK, Bytes, Columns, DENSE_ROWS, Kernel, Point};
 use super::layout::{Layout, layout, taps};
-use super::packing::{pack_bytes, pack_dense, pack_gather, pack_winograd};
+use super::packing::{Order, Weights, pack};
 use super::pages::Pages;
 use super::pool::Pool;
 use super::winograd::{Form, LANES};
@@ -103,6 +103,8 @@ pub struct Packed {
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
     weights: Pages,
+    /// [`Form::corner`]'s ([`Method::Winograd`]).
+    corners: Option<Pages>,
 }
 
 impl Packed {
@@ -126,21 +128,14 @@ impl Packed {
             Method::Direct | Method::DirectRows => taps.len() * tap_bytes,
             Method::Dense => layout.size(),
         };
-        let (blocks, group, across) = (g.out_channels.div_ceil(BLOCK), kernel.group(), g.kernel[1]);
-        // Before the packing, which gives the file's pages back as it goes.
+        let blocks = g.out_channels.div_ceil(BLOCK);
+        // Reads all weights: their pages go before the packing makes the same number of others.
         let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
-        let weights = match method {
-            Method::Winograd(form) => pack_winograd(spec, form, depth, blocks, kernel, pool)?,
-            Method::Gather => pack_gather(spec, depth, blocks, kernel)?,
-            Method::Gather8 => pack_bytes(spec, |tap, c| tap * g.in_channels + c, depth, blocks, 1)?,
-            Method::Direct => pack_bytes(spec, |tap, c| tap * tap_bytes + c, depth, blocks, group)?,
-            Method::DirectRows => {
-                let at = |tap, c| tap / across * tap_bytes + tap % across * layout.pixel + c;
-                pack_bytes(spec, at, depth, blocks, group)?
-            }
-            Method::Dense => pack_dense(spec, &layout, kernel.dense_lines())?,
-        };
-        let packed = Self {
+        drop(spec.weights.behind());
+        let order = Order { method, layout: &layout, tap_bytes, depth, blocks };
+        let Weights { weights, corners } = pack(spec, order, kernel, pool)?;
+        drop(spec.weights.behind()); // nothing reads the file's pages any more
+        Ok(Self {
             name: spec.name.clone(),
             method,
             layout,
@@ -155,21 +150,25 @@ impl Packed {
             x_zp: spec.x_zp,
             y_zp: spec.y_zp,
             macs: spec.macs(input),
-            group,
+            group: kernel.group(),
             lines: kernel.dense_lines(),
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
             weights,
-        };
-        spec.weights.release();
-        Ok(packed)
+            corners,
+        })
     }
 
     /// Winograd and gather: one point's weights of one block.
-    pub fn point(&self, block: usize, point: usize) -> &[i16] {
-        let points = if let Method::Winograd(form) = self.method { form.points() } else { 1 };
-        let size = self.depth * BLOCK;
-        &self.weights.as_i16()[(block * points + point) * size..][..size]
+    pub fn point(&self, block: usize, point: usize) -> Point<'_> {
+        let (size, words) = (self.depth * BLOCK, self.weights.as_i16());
+        let (Method::Winograd(form), Some(corners)) = (self.method, &self.corners) else {
+            return Point::Words(&words[block * size..][..size]);
+        };
+        match form.corner(point) {
+            Ok(corner) => Point::Bytes(&corners.as_i8()[(block * 4 + corner) * size..][..size]),
+            Err(other) => Point::Words(&words[(block * (form.points() - 4) + other) * size..][..size]),
+        }
     }
 
     /// Gather on bytes less 128: one block's weights.
@@ -245,7 +244,7 @@ impl Packed {
     }
 
     pub fn weight_bytes(&self) -> usize {
-        self.weights.len()
+        self.weights.len() + self.corners.as_ref().map_or(0, Pages::len)
     }
 }
 

@@ -4,26 +4,70 @@
 use super::conv::ConvSpec;
 use super::kernels::{BLOCK, DENSE_ROWS, Kernel};
 use super::layout::Layout;
+use super::packed::Method;
 use super::pages::{Pages, Parts};
 use super::pool::Pool;
 use super::winograd::Form;
 
-/// `[block][point][depth, channel]`, the last two in the kernel's order.
-pub(super) fn pack_winograd(
+/// What decides in which order weights lie.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub method: Method,
+    /// Of the pictures that are read.
+    pub layout: &'a Layout,
+    pub tap_bytes: usize,
+    pub depth: usize,
+    pub blocks: usize,
+}
+
+/// The weights in their order.
+pub(super) struct Weights {
+    pub weights: Pages,
+    /// [`Form::corner`] points of a Winograd layer: bytes, where the others are i16.
+    pub corners: Option<Pages>,
+}
+
+/// Packs the weights of `spec`.
+pub(super) fn pack(
     spec: &ConvSpec,
-    form: Form,
-    depth: usize,
-    blocks: usize,
+    order: Order<'_>,
     kernel: &dyn Kernel,
     pool: &Pool,
-) -> std::io::Result<Pages> {
+) -> std::io::Result<Weights> {
+    let Order { method, layout, tap_bytes, depth, blocks } = order;
+    let (g, group) = (&spec.geometry, kernel.group());
+    let weights = match method {
+        Method::Winograd(form) => return pack_winograd(spec, form, order, kernel, pool),
+        Method::Gather => pack_gather(spec, depth, blocks, kernel),
+        Method::Gather8 => pack_bytes(spec, |tap, c| tap * g.in_channels + c, depth, blocks, 1),
+        Method::Direct => pack_bytes(spec, |tap, c| tap * tap_bytes + c, depth, blocks, group),
+        Method::DirectRows => {
+            let across = g.kernel[1];
+            let at = |tap, c| tap / across * tap_bytes + tap % across * layout.pixel + c;
+            pack_bytes(spec, at, depth, blocks, group)
+        }
+        Method::Dense => pack_dense(spec, layout, kernel.dense_lines()),
+    };
+    Ok(Weights { weights: weights?, corners: None })
+}
+
+/// `[block][point][depth, channel]`, the last two in the kernel's order; [`Form::corner`] points apart from the others.
+fn pack_winograd(
+    spec: &ConvSpec,
+    form: Form,
+    order: Order<'_>,
+    kernel: &dyn Kernel,
+    pool: &Pool,
+) -> std::io::Result<Weights> {
     let (points, channels, w) = (form.points(), spec.geometry.in_channels, spec.weights.as_i8());
-    let block_size = points * depth * BLOCK;
-    let mut pages = Pages::new(blocks * block_size * 2)?;
-    let parts = Parts::new(pages.as_i16_mut(), block_size);
+    let (blocks, size, pairs) = (order.blocks, order.depth * BLOCK, kernel.wide().pairs());
+    let mut weights = Pages::new(blocks * (points - 4) * size * 2)?;
+    let mut bytes = Pages::new(blocks * 4 * size)?;
+    let others = Parts::new(weights.as_i16_mut(), (points - 4) * size);
+    let corners = Parts::new(bytes.as_i8_mut(), 4 * size);
     pool.run(blocks, &|_, block| {
         // SAFETY: every block is one item, and items are handed out once.
-        let u = unsafe { parts.get(block) };
+        let (others, corners) = unsafe { (others.get(block), corners.get(block)) };
         let here = BLOCK.min(spec.geometry.out_channels - block * BLOCK);
         for c in 0..channels {
             let mut taps = [[0i16; BLOCK]; 9];
@@ -36,20 +80,18 @@ pub(super) fn pack_winograd(
             let mut out = [[0i16; BLOCK]; 36];
             form.weight_lanes(&taps, &mut out);
             for (p, lanes) in out[..points].iter().enumerate() {
-                put(&mut u[p * depth * BLOCK..][..depth * BLOCK], c, lanes, kernel.wide().pairs());
+                match form.corner(p) {
+                    Ok(p) => put(&mut corners[p * size..][..size], c, &lanes.map(|w| w as i8), pairs),
+                    Err(p) => put(&mut others[p * size..][..size], c, lanes, pairs),
+                }
             }
         }
     });
-    Ok(pages)
+    Ok(Weights { weights, corners: Some(bytes) })
 }
 
 /// `[block][depth, channel]`; depth is `[ky][kx][channel]`, as pixels are gathered.
-pub(super) fn pack_gather(
-    spec: &ConvSpec,
-    depth: usize,
-    blocks: usize,
-    kernel: &dyn Kernel,
-) -> std::io::Result<Pages> {
+fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel) -> std::io::Result<Pages> {
     let g = &spec.geometry;
     let (taps, channels, w) = (g.kernel[0] * g.kernel[1], g.in_channels, spec.weights.as_i8());
     let mut pages = Pages::new(blocks * depth * BLOCK * 2)?;
@@ -67,7 +109,7 @@ pub(super) fn pack_gather(
 }
 
 /// `[group][depth/4][block of the group][channel][4]`; `at` says which depth a tap's input channel is.
-pub(super) fn pack_bytes(
+fn pack_bytes(
     spec: &ConvSpec,
     at: impl Fn(usize, usize) -> usize,
     depth: usize,
@@ -92,7 +134,7 @@ pub(super) fn pack_bytes(
 }
 
 #[inline(always)]
-fn put(u: &mut [i16], depth: usize, lanes: &[i16; BLOCK], pairs: bool) {
+fn put<T: Copy>(u: &mut [T], depth: usize, lanes: &[T; BLOCK], pairs: bool) {
     if pairs {
         let to = &mut u[depth / 2 * 2 * BLOCK..][..2 * BLOCK];
         for l in 0..BLOCK {
@@ -106,19 +148,17 @@ fn put(u: &mut [i16], depth: usize, lanes: &[i16; BLOCK], pairs: bool) {
 /// `[block][column][row of the block]`; a block has up to `lines` times [`DENSE_ROWS`] rows. Columns follow the inputs as they lie in
 /// `layout`, channels innermost, so that those read one after the other are near each other; padding channels are zeros. File
 /// pages are given back while it goes.
-pub(super) fn pack_dense(spec: &ConvSpec, layout: &Layout, lines: usize) -> std::io::Result<Pages> {
+fn pack_dense(spec: &ConvSpec, layout: &Layout, lines: usize) -> std::io::Result<Pages> {
     let (rows, depth, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
     let mut pages = Pages::new(rows.next_multiple_of(DENSE_ROWS) * layout.size())?;
     let blocks = pages.as_i8_mut().chunks_mut(lines * DENSE_ROWS * layout.size());
-    let (mut done, mut released) = (0, 0);
+    let mut behind = spec.weights.behind();
     for (rows, block) in w.chunks(lines * DENSE_ROWS * depth).zip(blocks) {
         let width = block.len() / layout.size();
         for (line, rows) in rows.chunks(DENSE_ROWS * depth).enumerate() {
             transpose(rows, layout, width, &mut block[line * DENSE_ROWS..]);
-            done += rows.len();
-            if done - released > 2 << 20 {
-                spec.weights.release_part(released..done);
-                released = done;
+            if let Some(behind) = &mut behind {
+                behind.read(rows.len());
             }
         }
     }

@@ -15,7 +15,7 @@ use super::kernels::Kernel;
 use super::lower::Loaded;
 use super::onnx_file::OnnxFile;
 use super::pool::Pool;
-use super::{fuse, halve, lower, observe};
+use super::{dense_f16, fuse, halve, lower, observe};
 
 /// In a file's protobuf: its graph has int8 convolutions.
 const QLINEAR: &[u8] = b"QLinearConv";
@@ -51,6 +51,7 @@ impl Plan {
         let mut model = model.into_decluttered()?;
         fuse::fuse(&mut model, kernel, pool)?;
         halve::replace(&mut model)?;
+        dense_f16::share(&mut model, pool);
         let nodes = inspect::nodes(&model)?;
         let model = model.into_optimized()?;
         let rewritten = inspect::nodes(&model)?;

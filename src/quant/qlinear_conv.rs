@@ -34,6 +34,8 @@ pub(super) fn qlinear_conv(_: &ParsingContext, node: &NodeProto) -> Built {
         !hir.strides.contains(&0) && !hir.dilations.contains(&0),
         "strides and dilations must be above 0"
     );
+    let largest = hir.pads.iter().chain(&hir.strides).chain(&hir.dilations).max().unwrap_or(&0);
+    ensure!(*largest < 1 << 12, "pads, strides and dilations must be below 4096, found {largest}");
     Ok((expand(hir), vec![]))
 }
 
@@ -52,9 +54,11 @@ impl QConvHir {
             bail!("weights {weights:?}: expected rank 4")
         };
         ensure!(kh > 0 && kw > 0, "weights {weights:?}: empty kernel");
+        let channels = group_in.checked_mul(self.groups);
         Ok(Geometry {
             out_channels,
-            in_channels: group_in * self.groups,
+            in_channels: channels
+                .with_context(|| format!("{} groups of {group_in} channels", self.groups))?,
             kernel: [kh, kw],
             pads: self.pads,
             strides: self.strides,

@@ -9,7 +9,8 @@
 //! wrap modulo 2³². What comes out is the true sum times 2^e, or times 9·2^e: the 9 is odd and has an inverse modulo
 //! 2³², and 2^e is a shift, right as long as the true sum times 2^e fits 32 bits. e ≤ 2 for F(2×2) and ≤ 6 for
 //! F(4×4), so [`Form::covers`] holds the sums of a layer's real weights to 2²⁹ and 2²⁵.
-//! Ranges: V of F(4×4) stays within ±17,340 (68·255), U within ±6,272 (49·128): both i16.
+//! Ranges: V of F(4×4) stays within ±17,340 (68·255), U within ±6,272 (49·128): both i16. The corner points of U are weights
+//! as they were, and stay bytes.
 #![allow(clippy::needless_range_loop)] // lanes of several arrays side by side: what the compiler vectorises
 
 /// Lanes (channels) that the transforms work on at once.
@@ -41,6 +42,13 @@ impl Form {
     /// Products per channel and tile.
     pub const fn points(self) -> usize {
         self.patch() * self.patch()
+    }
+
+    /// Which of the four corner weights, as it is and so a byte, a point of U is; otherwise how many points before it are none.
+    pub fn corner(self, point: usize) -> Result<usize, usize> {
+        let (side, last) = (self.patch(), self.points() - 1);
+        let corners = [0, side - 1, last + 1 - side, last];
+        corners.binary_search(&point).map_err(|before| point - before)
     }
 
     /// Whether sums of u8 inputs with these weights (one output channel) survive the scaling.
@@ -276,6 +284,28 @@ mod tests {
                     (0..9).map(|t| i32::from(x[((oy + t / 3) * side + ox + t % 3) * LANES + l]) * w[t]).sum();
                 assert_eq!(out[i][l], expect, "round {round}, output {i}, lane {l}");
             }
+        }
+    }
+
+    #[test]
+    fn corner_points_are_the_corner_weights() {
+        for form in [Form::F2, Form::F4] {
+            let mut points = [[0; LANES]; 36];
+            form.weight_lanes(&std::array::from_fn(|tap| [1 << tap; LANES]), &mut points);
+            let (mut corners, mut others) = (Vec::new(), 0);
+            for (p, point) in points[..form.points()].iter().enumerate() {
+                match form.corner(p) {
+                    Ok(corner) => {
+                        assert_eq!(corner, corners.len());
+                        corners.push(point[0]);
+                    }
+                    Err(before) => {
+                        assert_eq!(before, others);
+                        others += 1;
+                    }
+                }
+            }
+            assert_eq!(corners, [1, 1 << 2, 1 << 6, 1 << 8], "{form:?}");
         }
     }
 

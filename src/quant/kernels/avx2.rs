@@ -6,8 +6,8 @@ use std::arch::x86_64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::generic::generic_loops;
-use super::simd::{check_product, counted, groups};
-use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, generic};
+use super::simd::{counted, groups};
+use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Point, Products, Requantise, Sink, Wide, generic};
 
 /// Made only where the CPU has AVX2: see [`super::available`].
 #[derive(Debug)]
@@ -29,12 +29,12 @@ impl Kernel for Avx2 {
 
 impl Wide for Avx2 {
     generic_loops!("avx2");
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        check_product(v, u, rows, depth, m);
+    fn multiply(&self, v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]) {
+        u.check(v, rows, depth, m);
         for (row, count) in groups(rows, 6) {
             let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
             // SAFETY: the CPU has AVX2; `count` rows lie inside the slices.
-            unsafe { counted!(count, [1 2 3 4 5 6], N => tile::<N>(v, u.as_ptr(), depth, m)) }
+            unsafe { counted!(count, [1 2 3 4 5 6], N => tile::<N>(v, u, depth, m)) }
         }
     }
 }
@@ -43,20 +43,42 @@ impl Wide for Avx2 {
 /// cache.
 pub(super) const AHEAD: usize = 4096;
 
-/// `T` rows × 16 channels in `2·T` registers: per pair of depths two loads of `u`, `T` broadcasts, `2·T` products.
-///
 /// # Safety
-/// AVX2; `T`·`depth` values at `v`, 16·`depth` at `u`, room for 16·`T` at `m`.
+/// As [`product`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
+unsafe fn tile<const T: usize>(v: *const i16, u: Point<'_>, depth: usize, m: *mut i32) {
+    // SAFETY: the same contract.
+    unsafe {
+        match u {
+            Point::Words(u) => product::<T, 4>(v, u.as_ptr().cast(), depth, m),
+            Point::Bytes(u) => product::<T, 2>(v, u.as_ptr(), depth, m),
+        }
+    }
+}
+
+/// `T` rows × 16 channels in `2·T` registers: per pair of depths two loads of `u`, `T` broadcasts, `2·T` products. `PAIR`: bytes of
+/// a pair of weights, which are i16 or i8.
+///
+/// # Safety
+/// AVX2; `T`·`depth` values at `v`, 16·`depth` weights at `u`, room for 16·`T` at `m`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn product<const T: usize, const PAIR: usize>(v: *const i16, u: *const i8, depth: usize, m: *mut i32) {
     let mut acc = [[_mm256_setzero_si256(); 2]; T];
-    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`; prefetching may point anywhere.
+    // SAFETY: by this function's contract; prefetching may point anywhere.
     unsafe {
         for pair in 0..depth / 2 {
-            let w = u.add(pair * 2 * BLOCK).cast::<__m256i>();
-            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_byte_add(AHEAD).cast());
-            let (w0, w1) = (_mm256_loadu_si256(w), _mm256_loadu_si256(w.add(1)));
+            let w = u.add(pair * PAIR * BLOCK);
+            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(AHEAD));
+            let (w0, w1) = if PAIR == 2 {
+                let halves = w.cast::<__m128i>();
+                let (low, high) = (_mm_loadu_si128(halves), _mm_loadu_si128(halves.add(1)));
+                (_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high))
+            } else {
+                let halves = w.cast::<__m256i>();
+                (_mm256_loadu_si256(halves), _mm256_loadu_si256(halves.add(1)))
+            };
             for (t, acc) in acc.iter_mut().enumerate() {
                 let x = _mm256_set1_epi32(v.add(t * depth + 2 * pair).cast::<i32>().read_unaligned());
                 acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(x, w0));

@@ -7,10 +7,10 @@ use std::arch::x86_64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::generic::generic_loops;
-use super::simd::{check_product, counted, groups, rows_in_order};
+use super::simd::{counted, groups, rows_in_order};
 use super::{
-    BLOCK, Blocks, Bytes, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, Window,
-    generic,
+    BLOCK, Blocks, Bytes, Columns, DENSE_ROWS, Kernel, Patches, Point, Products, Requantise, Sink, Wide,
+    Window, generic,
 };
 
 /// Made only where the CPU has AVX512F, AVX512BW, AVX512VL, AVX512-VNNI and AVX2: see [`super::available`].
@@ -47,14 +47,12 @@ impl Kernel for Avx512Vnni {
 
 impl Wide for Avx512Vnni {
     generic_loops!("avx2,avx512f,avx512bw,avx512vl");
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        check_product(v, u, rows, depth, m);
+    fn multiply(&self, v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]) {
+        u.check(v, rows, depth, m);
         for (row, count) in groups(rows, 12) {
             let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
             // SAFETY: the CPU has the features; `count` rows lie inside the slices.
-            unsafe {
-                counted!(count, [1 2 3 4 5 6 7 8 9 10 11 12], N => points::<N>(v, u.as_ptr(), depth, m))
-            }
+            unsafe { counted!(count, [1 2 3 4 5 6 7 8 9 10 11 12], N => points::<N>(v, u, depth, m)) }
         }
     }
 }
@@ -186,15 +184,20 @@ unsafe fn tap<const C: usize>(
 /// broadcasts keep both load ports as busy as the multipliers.
 ///
 /// # Safety
-/// The features; `T·depth` values at `v`, `16·depth` at `u` and `16·T` at `m`.
+/// The features; `T·depth` values at `v`, `16·depth` in `u` and `16·T` at `m`.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn points<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
+unsafe fn points<const T: usize>(v: *const i16, u: Point<'_>, depth: usize, m: *mut i32) {
     let mut acc = [_mm512_setzero_si512(); T];
     // SAFETY: by this function's contract.
     unsafe {
         for pair in 0..depth / 2 {
-            let w = _mm512_loadu_si512(u.add(pair * 2 * BLOCK).cast());
+            let w = match u {
+                Point::Words(u) => _mm512_loadu_si512(u.as_ptr().add(pair * 2 * BLOCK).cast()),
+                Point::Bytes(u) => {
+                    _mm512_cvtepi8_epi16(_mm256_loadu_si256(u.as_ptr().add(pair * 2 * BLOCK).cast()))
+                }
+            };
             for (t, acc) in acc.iter_mut().enumerate() {
                 let x = _mm512_set1_epi32(v.add(t * depth + 2 * pair).cast::<i32>().read_unaligned());
                 *acc = _mm512_dpwssd_epi32(*acc, x, w);

@@ -5,7 +5,7 @@
 use super::super::active::Active;
 use super::super::conv::requantise;
 use super::super::winograd::{self, Form};
-use super::{BLOCK, Blocks, Columns, DENSE_ROWS, Patches, Products, Requantise, Sink, Window};
+use super::{BLOCK, Blocks, Columns, DENSE_ROWS, Patches, Point, Products, Requantise, Sink, Window};
 
 /// The loops of this file as methods of [`super::Wide`], compiled for the features named.
 macro_rules! generic_loops {
@@ -109,14 +109,22 @@ pub unsafe fn store(m: &[i32], rows: usize, how: Requantise<'_>, out: *mut u8, p
 
 /// The plain product; `u` in pairs.
 #[inline(always)]
-pub fn multiply(v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+pub fn multiply(v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]) {
+    match u {
+        Point::Words(u) => multiply_by(v, u, rows, depth, m),
+        Point::Bytes(u) => multiply_by(v, u, rows, depth, m),
+    }
+}
+
+#[inline(always)]
+fn multiply_by<T: Copy + Into<i32>>(v: &[i16], u: &[T], rows: usize, depth: usize, m: &mut [i32]) {
     let pairs = u[..depth * BLOCK].as_chunks::<{ 2 * BLOCK }>().0;
     for (line, sums) in v.chunks_exact(depth).zip(m.as_chunks_mut::<BLOCK>().0).take(rows) {
         let mut acc = [0i32; BLOCK];
         for (x, w) in line.as_chunks::<2>().0.iter().zip(pairs) {
             let (a, b) = (i32::from(x[0]), i32::from(x[1]));
             for l in 0..BLOCK {
-                let pair = a * i32::from(w[2 * l]) + b * i32::from(w[2 * l + 1]);
+                let pair = a * w[2 * l].into() + b * w[2 * l + 1].into();
                 acc[l] = acc[l].wrapping_add(pair);
             }
         }

@@ -18,11 +18,12 @@ pub mod generic;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod portable;
+mod proof;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod simd;
 mod views;
 
-pub use views::{Blocks, Columns, Patches, Products, Requantise, Sink, Window};
+pub use views::{Blocks, Columns, Patches, Point, Products, Requantise, Sink, Window};
 
 /// Output channels of one packed block.
 pub const BLOCK: usize = 16;
@@ -49,7 +50,7 @@ pub trait Wide: Send + Sync {
 
     /// `m[row][block] = Σ v[row][depth]·u[depth][block]` for `rows` rows of `depth` values (even). `u` in the order
     /// that [`Wide::pairs`] says.
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]);
+    fn multiply(&self, v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]);
 
     /// Whether two depths lie side by side for each channel of a block in `u` (`[depth/2][channel][2]`), or one
     /// (`[depth][channel]`).
@@ -82,7 +83,7 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         Bytes::None
     }
 
-    /// As [`Wide::multiply`] on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`. `v` holds the
+    /// The same product on bytes; `depth` is a multiple of 16, `u` lies `[depth/4][channel][4]`. `v` holds the
     /// bits of i8.
     fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
         generic::multiply8(v, u, rows, depth, m);
@@ -119,7 +120,7 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 pub fn available() -> Vec<&'static dyn Kernel> {
     let mut all = detected();
     all.retain(|kernel| {
-        let right = agrees(*kernel);
+        let right = proof::agrees(*kernel);
         if !right {
             log::error!("the {} kernel computes wrongly on this CPU and is left out", kernel.name());
         }
@@ -153,54 +154,6 @@ fn detected() -> Vec<&'static dyn Kernel> {
         all.push(&neon::Neon);
     }
     all
-}
-
-/// A few products of every kind against the portable kernel; some microseconds.
-fn agrees(kernel: &dyn Kernel) -> bool {
-    const ROWS: usize = 4;
-    const DEPTH: usize = 48;
-    let mut state = 0x5eed_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 16) as i16
-    };
-    let x: [i16; ROWS * DEPTH] = std::array::from_fn(|_| next());
-    let bytes: [u8; ROWS * DEPTH] = x.map(|v| v as u8);
-    let w: [i16; DEPTH * BLOCK] = std::array::from_fn(|_| next() / 4);
-    let lines = kernel.dense_lines();
-    let narrow: Vec<i8> = (0..DEPTH * DENSE_ROWS * lines).map(|_| next() as i8).collect();
-    // One depth of one channel, where this kernel looks for it.
-    let mut ordered = w;
-    if !kernel.wide().pairs() {
-        for (i, &v) in w.iter().enumerate() {
-            ordered[(i / (2 * BLOCK) * 2 + i % 2) * BLOCK + i / 2 % BLOCK] = v;
-        }
-    }
-    let mut active = Active::with_room(DEPTH);
-    active.fill(&std::array::from_fn::<u8, DEPTH, _>(|i| if i % 3 == 0 { 0 } else { bytes[i] }));
-    let products = |kernel: &dyn Kernel, w: &[i16], group: usize| {
-        let (mut m, mut m8, mut sums) = ([0; ROWS * BLOCK], [0; ROWS * BLOCK], vec![[0; DENSE_ROWS]; lines]);
-        kernel.wide().multiply(&x, w, ROWS, DEPTH, &mut m);
-        kernel.multiply8(&bytes, &narrow, ROWS, DEPTH, &mut m8);
-        kernel.dense(Columns { weights: &narrow, lines }, &active, &mut sums);
-        let src = Window {
-            data: &bytes,
-            step: 16,
-            taps: &[0, 20],
-            channels: 16,
-            count: 9,
-            zero_edges: false,
-            soon: &[],
-        };
-        let how =
-            Blocks { bias: &[[77; BLOCK]; 4][..group], multipliers: &[[3e-3; BLOCK]; 4], zero_point: 5 };
-        let mut out = [0u8; 9 * 4 * BLOCK];
-        // SAFETY: the array holds nine pixels of four blocks.
-        unsafe { kernel.direct(src, &narrow, how, out.as_mut_ptr(), 4 * BLOCK) };
-        (m, m8, sums, out)
-    };
-    let group = kernel.group();
-    products(kernel, &ordered, group) == products(&portable::Portable, &w, group)
 }
 
 /// The fastest kernel, or the one named. The error lists the names that this CPU knows.

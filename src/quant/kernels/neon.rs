@@ -5,8 +5,8 @@ use std::arch::aarch64::*;
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::generic::generic_loops;
-use super::simd::{check_product, counted, groups};
-use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, generic};
+use super::simd::{counted, groups};
+use super::{BLOCK, Columns, DENSE_ROWS, Kernel, Patches, Point, Products, Requantise, Sink, Wide, generic};
 
 /// For every aarch64 CPU: NEON is part of the architecture, and the generic loops are compiled to it.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ impl Kernel for Neon {
 
 impl Wide for Neon {
     generic_loops!();
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
-        check_product(v, u, rows, depth, m);
+    fn multiply(&self, v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]) {
+        u.check(v, rows, depth, m);
         assert!(depth.is_multiple_of(8));
         for (row, count) in groups(rows, 4) {
             let (v, m) = (v[row * depth..].as_ptr(), m[row * BLOCK..].as_mut_ptr());
             // SAFETY: `count` rows lie inside the slices.
-            unsafe { counted!(count, [1 2 3 4], N => tile::<N>(v, u.as_ptr(), depth, m)) }
+            unsafe { counted!(count, [1 2 3 4], N => tile::<N>(v, u, depth, m)) }
         }
     }
     fn pairs(&self) -> bool {
@@ -52,18 +52,41 @@ pub fn fetch(line: *const i8) {
     }
 }
 
+/// Sixteen weights of one depth, which are i16 or i8.
+///
+/// # Safety
+/// `u` holds more than `depth` times sixteen.
+#[inline(always)]
+unsafe fn weights(u: Point<'_>, depth: usize) -> (int16x8_t, int16x8_t) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        match u {
+            Point::Words(u) => {
+                let u = u.as_ptr().add(depth * BLOCK);
+                (vld1q_s16(u), vld1q_s16(u.add(8)))
+            }
+            Point::Bytes(u) => {
+                let bytes = vld1q_s8(u.as_ptr().add(depth * BLOCK));
+                (vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes))
+            }
+        }
+    }
+}
+
 /// `T` rows × 16 channels in `4·T` registers; `u` as `[depth][16]`, eight depths of `v` a step.
+///
+/// # Safety
+/// `T`·`depth` values at `v`, 16·`depth` in `u`, room for 16·`T` at `m`; `depth` a multiple of 8.
 #[inline]
-unsafe fn tile<const T: usize>(v: *const i16, u: *const i16, depth: usize, m: *mut i32) {
-    // SAFETY: the caller promises T·depth values at `v`, 16·depth at `u` and 16·T at `m`; depth is a multiple of 8.
+unsafe fn tile<const T: usize>(v: *const i16, u: Point<'_>, depth: usize, m: *mut i32) {
+    // SAFETY: by this function's contract.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); 4]; T];
         for step in 0..depth / 8 {
             let x: [int16x8_t; T] = std::array::from_fn(|t| vld1q_s16(v.add(t * depth + step * 8)));
-            let u = u.add(step * 8 * BLOCK);
             macro_rules! depths {
                 ($($lane:literal)*) => { $(
-                    let (low, high) = (vld1q_s16(u.add($lane * BLOCK)), vld1q_s16(u.add($lane * BLOCK + 8)));
+                    let (low, high) = weights(u, step * 8 + $lane);
                     for t in 0..T {
                         acc[t][0] = vmlal_laneq_s16::<$lane>(acc[t][0], vget_low_s16(low), x[t]);
                         acc[t][1] = vmlal_high_laneq_s16::<$lane>(acc[t][1], low, x[t]);

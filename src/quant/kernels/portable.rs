@@ -3,7 +3,7 @@
 use super::super::active::Active;
 use super::super::winograd::Form;
 use super::generic::generic_loops;
-use super::{Columns, DENSE_ROWS, Kernel, Patches, Products, Requantise, Sink, Wide, generic};
+use super::{Columns, DENSE_ROWS, Kernel, Patches, Point, Products, Requantise, Sink, Wide, generic};
 
 #[derive(Debug)]
 pub struct Portable;
@@ -22,7 +22,7 @@ impl Kernel for Portable {
 
 impl Wide for Portable {
     generic_loops!();
-    fn multiply(&self, v: &[i16], u: &[i16], rows: usize, depth: usize, m: &mut [i32]) {
+    fn multiply(&self, v: &[i16], u: Point<'_>, rows: usize, depth: usize, m: &mut [i32]) {
         generic::multiply(v, u, rows, depth, m);
     }
 }

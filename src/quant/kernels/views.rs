@@ -2,7 +2,28 @@
 
 use super::super::active::Active;
 use super::super::winograd::Form;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::simd::check_product;
 use super::{BLOCK, DENSE_ROWS};
+
+/// A block's weights for [`super::Wide::multiply`].
+#[derive(Debug, Clone, Copy)]
+pub enum Point<'a> {
+    Words(&'a [i16]),
+    /// As bytes, since they are small; in the same order.
+    Bytes(&'a [i8]),
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+impl Point<'_> {
+    /// Holds the slices of a product of `rows` rows by `depth` to what a kernel reads and writes.
+    pub(super) fn check(self, v: &[i16], rows: usize, depth: usize, m: &[i32]) {
+        match self {
+            Point::Words(u) => check_product(v, u, rows, depth, m),
+            Point::Bytes(u) => check_product(v, u, rows, depth, m),
+        }
+    }
+}
 
 /// The columns of a block of a dense layer.
 #[derive(Debug, Clone, Copy)]
