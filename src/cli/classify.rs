@@ -11,10 +11,10 @@ use crate::detector::{Detection, FaceDetector};
 use crate::emotion::{Emotion, EmotionScores};
 use crate::frame::Rect;
 use crate::preprocess::FacePatch;
-use crate::preprocess::still::Still;
+use crate::preprocess::still::{Still, StillError};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One object of the promised array.
 #[derive(Debug, Serialize)]
@@ -40,13 +40,18 @@ struct Face {
 
 pub fn run(args: &ClassifyArgs) -> CommandResult {
     let given = args.model.model.as_deref();
+    let whole = args.whole_image;
+    let open = |path: &PathBuf| if whole { Still::open_card(path) } else { Still::open(path) };
+    // The first before the networks: what decoding takes for a moment then doesn't come on top of their weights.
+    let mut first = args.images.first().map(open);
     let detector = if args.whole_image { None } else { Some(open_detector(given)?) };
     let reader = Reader::open(args.precision, given, 1)?;
     let mut eye = Eye { detector, reader, found: Vec::new(), with_logits: args.logits };
     let style = Style::for_stdout();
     let mut answers = Vec::new();
     for path in &args.images {
-        let answer = eye.look(path)?;
+        let still = first.take().unwrap_or_else(|| open(path));
+        let answer = eye.look(path, still)?;
         if !args.json {
             print(&in_words(&answer, style))?;
         }
@@ -72,10 +77,9 @@ struct Eye {
 
 impl Eye {
     /// An unreadable picture is an answer, a failing network is an error.
-    fn look(&mut self, path: &Path) -> anyhow::Result<Answer> {
+    fn look(&mut self, path: &Path, still: Result<Still, StillError>) -> anyhow::Result<Answer> {
         let image = path.display().to_string();
-        let opened = if self.detector.is_some() { Still::open(path) } else { Still::open_card(path) };
-        let still = match opened {
+        let still = match still {
             Ok(still) => still,
             Err(e) => return Ok(Answer::Unreadable { image, error: e.to_string() }),
         };
