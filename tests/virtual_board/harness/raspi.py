@@ -44,8 +44,8 @@ def as_firmware_hands_it_over(source: Path, tree: Path) -> Path:
 
 
 def card_on_the_plain_controller(tree: Path) -> Path:
-    """The card hangs on the Pi's SDHCI controller, which its Wi-Fi uses otherwise (what the firmware's overlay `mmc` does): the kernel's
-    driver of the usual one, SDHOST, makes no headway on QEMU 7.2's model of it."""
+    """The card hangs on the Pi's SDHCI controller, which its Wi-Fi uses otherwise (what the firmware's overlay `mmc` does). On the usual
+    one, SDHOST, no start got past udev; that was before the tree had a seed for random numbers, so SDHOST itself may not be to blame."""
     run_tool("fdtput", "-t", "s", tree, "/soc/mmc@7e202000", "status", "disabled")
     run_tool("fdtput", "-r", tree, "/soc/mmc@7e300000/wifi@1")
     for key in ("non-removable", "mmc-pwrseq", "pinctrl-names", "pinctrl-0"):
