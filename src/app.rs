@@ -109,7 +109,7 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
         })
         .transpose()?;
     let mut lenience = lenient::Lenience::new(options.best_effort);
-    // Beside each other: a small board's start is short when models are read and proved while panels are opened.
+    // Beside each other, for boards with cores to spare: models are read and proved while panels are opened.
     let (stages, indicators) = std::thread::scope(|threads| {
         let loading = threads.spawn(|| load(&settings, options.service));
         let indicators = devices::indicators(&settings, &options, &mut lenience);
