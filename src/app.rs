@@ -25,7 +25,7 @@ pub use lights::test as leds_test;
 
 use anyhow::Context;
 use std::io::{IsTerminal, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,8 +100,6 @@ pub fn run(plan: Plan) -> anyhow::Result<Ending> {
 fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
-    let stages =
-        if options.service { service::load_or_roll_back(&settings) } else { stages::load(&settings) };
     let mut trace = options
         .trace
         .as_ref()
@@ -111,7 +109,12 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
         })
         .transpose()?;
     let mut lenience = lenient::Lenience::new(options.best_effort);
-    let indicators = devices::indicators(&settings, &options, &mut lenience);
+    // Beside each other, for boards with cores to spare: models are read and proved while panels are opened.
+    let (stages, indicators) = std::thread::scope(|threads| {
+        let loading = threads.spawn(|| load(&settings, options.service));
+        let indicators = devices::indicators(&settings, &options, &mut lenience);
+        (loading.join().unwrap_or_else(|panic| resume_unwind(panic)), indicators)
+    });
     let stages = match stages {
         Ok(stages) => stages,
         Err(e) => {
@@ -142,6 +145,10 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let now = session.now();
     tell(session.finish(now));
     Ok(ending)
+}
+
+fn load(settings: &Settings, service: bool) -> anyhow::Result<stages::Stages> {
+    if service { service::load_or_roll_back(settings) } else { stages::load(settings) }
 }
 
 /// How long the fault pattern stands before a run that could not start gives up. A person has to see it on a board; a

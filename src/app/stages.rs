@@ -5,11 +5,12 @@ use crate::classifier::selftest::{self, Outcome};
 use crate::classifier::{Found, Options, Precision, Vgg, locate};
 use crate::config::Settings;
 use crate::decision::Decision;
-use crate::detector::blazeface::BlazeFace;
+use crate::detector::blazeface::{BlazeFace, DetectorSettings};
 use crate::detector::tracker::Tracker;
 use crate::pipeline::{Parts, Pipeline};
 use crate::preprocess::{LumaDecoder, Orientation, Rotation};
 use anyhow::Context;
+use std::panic::resume_unwind;
 
 /// A pipeline and what it is made of.
 pub struct Stages {
@@ -19,14 +20,15 @@ pub struct Stages {
     pub model_name: String,
 }
 
-/// Loads both models, each held to the manifest, and lets the classifier prove itself.
+/// Loads both models beside each other, each held to the manifest, and lets the classifier prove itself.
 pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
     let config = &settings.config;
     let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
-    let classifier = proven(&found, settings.threads)?;
-    let face = locate::find(Role::Detector, Precision::F32, None).context("the face detector")?;
-    face.entry.verify(&face.path)?;
-    let detector = BlazeFace::load(&face.path, &config.detector)?;
+    let (classifier, detector) = std::thread::scope(|threads| {
+        let detector = threads.spawn(|| detector(&config.detector));
+        (proven(&found, settings.threads), detector.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let (classifier, detector) = (classifier?, detector?);
     let rotate = Rotation::try_from(settings.source.rotate).map_err(anyhow::Error::msg)?;
     let pipeline = Pipeline::new(Parts {
         luma: LumaDecoder::new(Orientation { mirror: settings.source.mirror, rotate }),
@@ -38,6 +40,12 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         max_faces: MAX_FACES,
     });
     Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
+}
+
+fn detector(settings: &DetectorSettings) -> anyhow::Result<BlazeFace> {
+    let face = locate::find(Role::Detector, Precision::F32, None).context("the face detector")?;
+    face.entry.verify(&face.path)?;
+    Ok(BlazeFace::load(&face.path, settings)?)
 }
 
 /// The classifier, after its self-test.

@@ -155,26 +155,21 @@ impl ModelEntry {
 
     /// Compares the file at `path` with this entry: first its length, then its SHA-256, read as a stream.
     pub fn verify(&self, path: &Path) -> Result<(), ClassifierError> {
-        let shown = || path.display().to_string();
-        let found = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.len();
-        if found != self.bytes {
-            return Err(ClassifierError::Differs {
-                model: shown(),
-                what: "length in bytes",
-                expected: self.bytes.to_string(),
-                found: found.to_string(),
-            });
-        }
+        self.verify_length(path)?;
         let (_, sha256) = fingerprint(path)?;
-        if !sha256.eq_ignore_ascii_case(&self.sha256) {
-            return Err(ClassifierError::Differs {
-                model: shown(),
-                what: "sha256",
-                expected: self.sha256.clone(),
-                found: sha256,
-            });
+        match sha256.eq_ignore_ascii_case(&self.sha256) {
+            true => Ok(()),
+            false => Err(differs(path, "sha256", self.sha256.clone(), sha256)),
         }
-        Ok(())
+    }
+
+    /// Compares the length alone: a copy that was cut off is known before it is read.
+    pub fn verify_length(&self, path: &Path) -> Result<(), ClassifierError> {
+        let found = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.len();
+        match found == self.bytes {
+            true => Ok(()),
+            false => Err(differs(path, "length in bytes", self.bytes.to_string(), found.to_string())),
+        }
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -201,6 +196,10 @@ impl ModelEntry {
         }
         Ok(())
     }
+}
+
+fn differs(path: &Path, what: &'static str, expected: String, found: String) -> ClassifierError {
+    ClassifierError::Differs { model: path.display().to_string(), what, expected, found }
 }
 
 /// Length and lower-case SHA-256 of a file, read as a stream.

@@ -2,8 +2,10 @@
 //!
 //! Terms. *Logits*: the network's raw outputs. Softmax and temperature are the decision's business.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 use tract_onnx::prelude::*;
 
@@ -43,15 +45,29 @@ impl Vgg {
     /// Loads the file that `found` names, holding it to its manifest entry when it has one.
     pub fn open(found: &super::Found, options: &Options) -> Result<Self, ClassifierError> {
         if found.listed {
-            found.entry.verify(&found.path)?;
+            Self::load(&found.path, &found.entry, options)
+        } else {
+            Self::load_unverified(&found.path, &found.entry, options)
         }
-        Self::load_unverified(&found.path, &found.entry, options)
     }
 
-    /// Loads `path` and refuses it unless length, SHA-256, input shape and class order are `entry`'s.
+    /// Loads `path` and refuses it unless length, SHA-256, input shape and class order are `entry`'s. The hash is taken on a
+    /// thread beside the loading: both go through 40 MB. Whatever the loading came to, a wrong hash is what is told.
     pub fn load(path: &Path, entry: &ModelEntry, options: &Options) -> Result<Self, ClassifierError> {
-        entry.verify(path)?;
-        Self::load_unverified(path, entry, options)
+        entry.verify_length(path)?;
+        let (verdict, loaded) = std::thread::scope(|threads| {
+            let hash =
+                std::thread::Builder::new().name("hash".into()).spawn_scoped(threads, || entry.verify(path));
+            // The loader refuses damaged files; should it panic on one, the hash is still heard first.
+            let loaded = catch_unwind(AssertUnwindSafe(|| Self::load_unverified(path, entry, options)));
+            (hash.map(ScopedJoinHandle::join), loaded)
+        });
+        match verdict {
+            Ok(verdict) => verdict.unwrap_or_else(|panic| resume_unwind(panic))?,
+            // No thread to be had.
+            Err(_) => entry.verify(path)?,
+        }
+        loaded.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn load_unverified(path: &Path, entry: &ModelEntry, options: &Options) -> Result<Self, ClassifierError> {

@@ -66,6 +66,13 @@ impl Weights {
         }
     }
 
+    /// The same, for who only moves them.
+    pub fn as_u8(&self) -> &[u8] {
+        let values = self.as_i8();
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+    }
+
     /// Where they are in the file: what gives its pages back while they are packed, and at the latest when it is dropped.
     pub(super) fn behind(&self) -> Option<Behind<'_>> {
         match self {
@@ -138,11 +145,13 @@ impl ConvSpec {
 
     /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`.
     pub fn bias_at(&self, offset: i32) -> Vec<i32> {
+        let zero_point = offset - i32::from(self.x_zp);
+        if zero_point == 0 {
+            return self.bias.clone(); // after a ReLU: nobody needs to read the weights for it
+        }
         let rows = self.weights.as_i8().chunks_exact(self.geometry.depth());
         rows.zip(&self.bias)
-            .map(|(row, &b)| {
-                b + (offset - i32::from(self.x_zp)) * row.iter().map(|&w| i32::from(w)).sum::<i32>()
-            })
+            .map(|(row, &b)| b + zero_point * row.iter().map(|&w| i32::from(w)).sum::<i32>())
             .collect()
     }
 

@@ -149,9 +149,9 @@ fn put<T: Copy>(u: &mut [T], depth: usize, lanes: &[T; BLOCK], pairs: bool) {
 /// `layout`, channels innermost, so that those read one after the other are near each other; padding channels are zeros. File
 /// pages are given back while it goes.
 fn pack_dense(spec: &ConvSpec, layout: &Layout, lines: usize) -> std::io::Result<Pages> {
-    let (rows, depth, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_i8());
+    let (rows, depth, w) = (spec.geometry.out_channels, spec.geometry.depth(), spec.weights.as_u8());
     let mut pages = Pages::new(rows.next_multiple_of(DENSE_ROWS) * layout.size())?;
-    let blocks = pages.as_i8_mut().chunks_mut(lines * DENSE_ROWS * layout.size());
+    let blocks = pages.as_u8_mut().chunks_mut(lines * DENSE_ROWS * layout.size());
     let mut behind = spec.weights.behind();
     for (rows, block) in w.chunks(lines * DENSE_ROWS * depth).zip(blocks) {
         let width = block.len() / layout.size();
@@ -165,18 +165,86 @@ fn pack_dense(spec: &ConvSpec, layout: &Layout, lines: usize) -> std::io::Result
     Ok(pages)
 }
 
-/// Up to [`DENSE_ROWS`] planar rows → columns of `width` bytes, a few columns at a time so that reads and writes both stay in the
-/// first-level cache.
-fn transpose(rows: &[i8], layout: &Layout, width: usize, columns: &mut [i8]) {
+/// Up to [`DENSE_ROWS`] planar rows → columns of `width` bytes, in squares of eight by eight; a few columns at a time, so that
+/// reads and writes both stay in the first-level cache.
+fn transpose(rows: &[u8], layout: &Layout, width: usize, columns: &mut [u8]) {
     const AT_ONCE: usize = 64;
     let pixels = layout.height * layout.width;
-    for (pixel, first) in (0..pixels).flat_map(|p| (0..layout.channels).step_by(AT_ONCE).map(move |c| (p, c)))
-    {
-        for (r, row) in rows.chunks_exact(layout.channels * pixels).enumerate() {
-            let values = row[first * pixels + pixel..].iter().step_by(pixels);
-            for (c, &value) in values.take(AT_ONCE.min(layout.channels - first)).enumerate() {
-                columns[(pixel * layout.pixel + first + c) * width + r] = value;
+    let depth = layout.channels * pixels;
+    for first in (0..depth).step_by(AT_ONCE) {
+        let here = AT_ONCE.min(depth - first);
+        // Where the column of each input begins.
+        let at: [usize; AT_ONCE] = std::array::from_fn(|i| {
+            let d = (first + i).min(depth - 1);
+            (d % pixels * layout.pixel + d / pixels) * width
+        });
+        for (group, rows) in rows.chunks(SQUARE * depth).enumerate() {
+            let (whole, r) = (rows.len() == SQUARE * depth, group * SQUARE);
+            let squares = if whole { here / SQUARE * SQUARE } else { 0 };
+            for i in (0..squares).step_by(SQUARE) {
+                let square = std::array::from_fn(|row| eight(&rows[row * depth + first + i..]));
+                for (column, &start) in turned(square).iter().zip(&at[i..]) {
+                    columns[start + r..][..SQUARE].copy_from_slice(&column.to_le_bytes());
+                }
+            }
+            for (row, values) in rows.chunks_exact(depth).enumerate() {
+                for i in squares..here {
+                    columns[at[i] + r + row] = values[first + i];
+                }
             }
         }
+    }
+}
+
+/// Side of the squares that [`transpose`] turns: the bytes of a word.
+const SQUARE: usize = 8;
+
+/// The first eight values, the first one lowest.
+#[inline(always)]
+fn eight(values: &[u8]) -> u64 {
+    let mut word = [0; SQUARE];
+    word.copy_from_slice(&values[..SQUARE]);
+    u64::from_le_bytes(word)
+}
+
+/// Rows of bytes → columns: halves, quarters and bytes change places across the diagonal.
+#[inline(always)]
+fn turned(mut rows: [u64; SQUARE]) -> [u64; SQUARE] {
+    for (apart, mask) in [(4, 0x0000_0000_ffff_ffff), (2, 0x0000_ffff_0000_ffff), (1, 0x00ff_00ff_00ff_00ff)]
+    {
+        for upper in (0..SQUARE).filter(|row| row & apart == 0) {
+            let lower = upper + apart;
+            let crossing = (rows[upper] >> (apart * 8) ^ rows[lower]) & mask;
+            rows[lower] ^= crossing;
+            rows[upper] ^= crossing << (apart * 8);
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// Every value has to lie where the column of its input is, in the byte of its row; nothing else is touched.
+    #[rstest]
+    #[case::whole([64, 1, 1], 64)]
+    #[case::pictures([10, 3, 3], 16)]
+    #[case::few_rows([70, 1, 1], 7)]
+    #[case::odd([5, 1, 3], 11)]
+    fn transposing_moves_every_value(#[case] shape: [usize; 3], #[case] rows: usize) {
+        let [channels, height, width] = shape;
+        let layout = Layout { pixel: channels + 3, ..Layout::plain(channels, height, width) };
+        let (depth, pixels) = (channels * height * width, height * width);
+        let from: Vec<u8> = (0..rows * depth).map(|i| (i * 7 % 251) as u8).collect();
+        let mut to = vec![99; layout.size() * DENSE_ROWS];
+        let mut expect = to.clone();
+        for (i, &value) in from.iter().enumerate() {
+            let (row, channel, pixel) = (i / depth, i % depth / pixels, i % pixels);
+            expect[(pixel * layout.pixel + channel) * DENSE_ROWS + row] = value;
+        }
+        transpose(&from, &layout, DENSE_ROWS, &mut to);
+        assert_eq!(to, expect);
     }
 }

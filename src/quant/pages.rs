@@ -31,6 +31,9 @@ impl Pages {
         // SAFETY: as above; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
     }
+    pub fn as_u8_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
     pub fn as_i16(&self) -> &[i16] {
         // SAFETY: the map is page-aligned, any bits are an i16.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() / 2) }

@@ -1,10 +1,11 @@
 """An SD card in the virtual board: what `board/image/build virt` made, started as a user starts it, with nobody typing.
 
 The kernel and initrd are those of the card's FAT partition (a real board's firmware reads them there). The second console, hvc0, is
-a way to ask the system afterwards how it is; nothing is typed before the first light.
+a way to ask the system afterwards how it is; nothing is typed before the first light. To be let in there, a password is laid on the
+FAT partition, as an owner would do.
 """
+import contextlib
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -19,25 +20,53 @@ from .webcam import Webcam
 
 # More than the image: the card that it is written to is larger, and the data partition grows into the rest.
 LARGER = 256 << 20
+# Where the FAT partition begins.
+FAT = 1 << 20
+PASSWORD = "open sesame"
 
 
 class Card:
     """A copy of the image that keeps what is written to it from one start to the next."""
 
-    def __init__(self, made: Path, target: Path):
+    def __init__(self, made: Path, target: Path, size: int | None = None):
+        """`size`: the card's, where the slot wants a certain one."""
         self.made, self.file = made, target
         target.unlink(missing_ok=True)
-        subprocess.run(["cp", "--sparse=always", made / "moodlight-virt.img", target], check=True)
+        subprocess.run(["cp", "--sparse=always", next(made.glob("moodlight-*.img")), target], check=True)
         with target.open("r+b") as card:
-            card.truncate(target.stat().st_size + LARGER)
+            card.truncate(size or target.stat().st_size + LARGER)
 
-    def check(self) -> str:
-        """What fsck says about both ext4 partitions, read only; empty when they are clean."""
-        said = []
+    def lay(self, name: str, text: str) -> None:
+        """A file on the FAT partition, as any computer can put it there."""
+        self._mtools("mcopy", "-o", "-", f"::{name}", text=text)
+
+    def on_fat(self) -> list[str]:
+        return [line.removeprefix("::/") for line in self._mtools("mdir", "-b", "::").split("\n") if line]
+
+    def _mtools(self, tool: str, *words: str, text: str = "") -> str:
+        return subprocess.run([tool, "-i", f"{self.file}@@{FAT}", *words], check=True, input=text, capture_output=True, text=True).stdout
+
+    def shadow(self) -> str:
+        """Root's line in the system's file of passwords."""
+        said = ""
+        for number, part in self._ext4():
+            if number == "2":
+                said = subprocess.run(["debugfs", "-R", "cat /etc/shadow", part], check=True, capture_output=True, text=True).stdout
+            part.unlink()
+        return next(line for line in said.split("\n") if line.startswith("root:"))
+
+    def _ext4(self):
+        """Number and a copy of each ext4 partition; whoever asks for one deletes it."""
         table = subprocess.run(["sfdisk", "--dump", self.file], check=True, capture_output=True, text=True).stdout
         for number, start, size in re.findall(r"img(\d) : start=\s*(\d+), size=\s*(\d+), type=83", table):
             part = self.file.with_suffix(f".p{number}")
             subprocess.run(["dd", f"if={self.file}", f"of={part}", "bs=512", f"skip={start}", f"count={size}", "conv=sparse", "status=none"], check=True)
+            yield number, part
+
+    def check(self) -> str:
+        """What fsck says about both ext4 partitions, read only; empty when they are clean."""
+        said = []
+        for number, part in self._ext4():
             # A journal that is still to be replayed is what a power cut leaves; the kernel replays it at the next start.
             subprocess.run(["e2fsck", "-E", "journal_only", "-p", part], capture_output=True)
             done = subprocess.run(["e2fsck", "-f", "-n", part], capture_output=True, text=True)
@@ -99,11 +128,32 @@ class CardBoard:
             self._say("")
             self._until(r"login: $", timeout)
             self._say("root")
+            self._until(r"assword: $", timeout)
+            self._say(PASSWORD)
             self._until(r"[#$] $", timeout)
             self._say("stty -echo cols 500; PS1=; export SYSTEMD_PAGER= SYSTEMD_COLORS=0; bind 'set enable-bracketed-paste off'; echo 'set ''up'")
             self._until(r"set up\n", timeout)
+        self.begin(command)
+        return plain(self._until(r"the end\n", timeout)).removesuffix("the end\n").strip()
+
+    def begin(self, command: str) -> None:
+        """Has a command carried out without waiting for it; somebody is logged in already."""
         self._say(f"{{ {command}; }} 2>&1; echo 'the ''end'")
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self._until(r"the end\n", timeout)).removesuffix("the end\n").strip()
+
+    def refuses(self, password: str, timeout: float = 60) -> bool:
+        """Whether root is not let in with this password."""
+        with contextlib.closing(self.machine.connect("shell")) as shell:
+            shell.settimeout(1)
+            self._shell = shell
+            self._say("")
+            self._until(r"login: $", timeout)
+            self._say("root")
+            self._until(r"assword: $", timeout)
+            self._say(password)
+            said = self._until(r"incorrect|[#$] $", timeout)
+            self._until(r"login: $", timeout)
+        self._shell = None
+        return "incorrect" in said
 
     def _say(self, line: str) -> None:
         self._shell.sendall(line.encode() + b"\n")
@@ -132,11 +182,12 @@ class CardBoard:
         self.machine.close()
 
 
-def made_image(root: Path) -> Path | None:
-    """The folder that board/image/build left, if it did."""
-    folder = root / "target/board/image/virt"
-    return folder if (folder / "moodlight-virt.img").is_file() else None
+def plain(said: str) -> str:
+    """What a terminal showed, without colours and movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
 
 
-def room_for(card: Path, target: Path) -> bool:
-    return shutil.disk_usage(target).free > 2 * card.stat().st_size
+def made_image(root: Path, board: str = "virt") -> Path | None:
+    """The folder that board/image/build left for a board, if it did."""
+    folder = root / "target/board/image" / board
+    return folder if (folder / f"moodlight-{board}.img").is_file() else None
