@@ -1,7 +1,8 @@
 """The committed training log as a plot: accuracy on validation, epoch by epoch.
 
 Reads log.jsonl files of train.py in the order in which the runs followed each other (each begins where the one before
-ended) and writes them, one after the other, to training.jsonl, from which training.svg is drawn.
+ended) and writes them, one after the other, to training.jsonl, from which training.svg is drawn; `--name distilling`
+does the same for distill.py's, the light variant's.
 """
 
 from __future__ import annotations
@@ -29,18 +30,19 @@ def joined(logs: list[Path]) -> list[dict]:
 def draw(log: list[dict], path: Path) -> None:
     at = [line["at"] for line in log]
     seams = [b["at"] - 0.5 for a, b in zip(log, log[1:]) if a["run"] != b["run"]]
-    plot.lines(path, {"validation, averaged weights": (at, [line["val"] for line in log])}, "epoch of the fine-tune",
+    plot.lines(path, {"validation, averaged weights": (at, [line["val"] for line in log])}, "epoch",
                "accuracy", {"the card's 70.55 %": CARD}, seams)
 
 
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("logs", type=Path, nargs="*", help="log.jsonl of each run; none: draw the committed log again")
+    args.add_argument("--name", default="training", help="of both files")
     args = args.parse_args()
-    kept = HERE / "training.jsonl"
+    kept = HERE / f"{args.name}.jsonl"
     if args.logs:
         kept.write_text("".join(json.dumps(line) + "\n" for line in joined(args.logs)))
-    draw([json.loads(line) for line in kept.read_text().splitlines()], HERE / "training.svg")
+    draw([json.loads(line) for line in kept.read_text().splitlines()], HERE / f"{args.name}.svg")
 
 
 if __name__ == "__main__":

@@ -138,11 +138,11 @@ fn flags_win_over_the_config() {
 
 /// The Zero 2 W's own model is an int8 one: who asks for f32 there gets the usual f32 file, who names a file gets that.
 #[rstest]
-#[case::boards("", None, Some("vgg-compact-int8"))]
+#[case::boards("", None, Some("vgg-light-int8"))]
 #[case::owners_file("[model]\nfile = \"vgg-int8\"", None, Some("vgg-int8"))]
 #[case::owners_precision("[model]\nprecision = \"f32\"", None, None)]
 #[case::flag("", Some(Precision::F32), None)]
-#[case::same_precision("", Some(Precision::Int8), Some("vgg-compact-int8"))]
+#[case::same_precision("", Some(Precision::Int8), Some("vgg-light-int8"))]
 fn a_boards_model_fits_its_precision(
     #[case] text: &str,
     #[case] precision: Option<Precision>,

@@ -1,4 +1,4 @@
-//! The committed classifier files against PyTorch (f32) and exact integer arithmetic (int8 and compact): tests/data/vgg,
+//! The committed classifier files against PyTorch (f32) and exact integer arithmetic (int8, compact and light): tests/data/vgg,
 //! written by tests/goldens/vgg_logits.py. f32 may differ by 1e-3 (another order of sums), the integers not at all.
 //!
 //! `MOODLIGHT_GOLDENS` names a folder of the same files from faces that may not be committed; all of them are compared.
@@ -21,6 +21,7 @@ enum Model {
     F32,
     Int8,
     Compact,
+    Light,
 }
 
 impl Model {
@@ -29,6 +30,7 @@ impl Model {
             Model::F32 => (Precision::F32, "vgg-f32"),
             Model::Int8 => (Precision::Int8, "vgg-int8"),
             Model::Compact => (Precision::Int8, "vgg-compact-int8"),
+            Model::Light => (Precision::Int8, "vgg-light-int8"),
         };
         let found = find(Role::Classifier, precision, Some(Path::new(name))).unwrap();
         Vgg::open(&found, &Options { threads: 1, ..Options::default() }).unwrap()
@@ -41,8 +43,9 @@ struct Goldens {
     patches: Vec<FacePatch>,
     f32: Vec<[f32; 7]>,
     int8: Vec<[f32; 7]>,
-    /// Empty in folders made from evaluate.py's numbers.
+    /// Empty, like the next, in folders made from evaluate.py's numbers.
     compact: Vec<[f32; 7]>,
+    light: Vec<[f32; 7]>,
 }
 
 impl Goldens {
@@ -52,16 +55,14 @@ impl Goldens {
             std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
         };
         let patches = bytes("patches.u8").as_chunks::<{ PATCH_SIDE * PATCH_SIDE }>().0.to_vec();
+        let where_made = |name: &str| if folder.join(name).exists() { rows(&bytes(name)) } else { Vec::new() };
         let goldens = Self {
             names: String::from_utf8(bytes("names.txt")).unwrap().lines().map(String::from).collect(),
             patches: patches.into_iter().map(FacePatch).collect(),
             f32: rows(&bytes("f32.f32")),
             int8: rows(&bytes("int8.f32")),
-            compact: if folder.join("compact.f32").exists() {
-                rows(&bytes("compact.f32"))
-            } else {
-                Vec::new()
-            },
+            compact: where_made("compact.f32"),
+            light: where_made("light.f32"),
         };
         let lengths = [goldens.patches.len(), goldens.f32.len(), goldens.int8.len()];
         assert_eq!(lengths, [goldens.names.len(); 3], "{}: files of different lengths", folder.display());
@@ -79,6 +80,7 @@ impl Goldens {
             Model::F32 => &self.f32,
             Model::Int8 => &self.int8,
             Model::Compact => &self.compact,
+            Model::Light => &self.light,
         }
     }
 }
@@ -90,7 +92,7 @@ fn rows(bytes: &[u8]) -> Vec<[f32; 7]> {
 
 /// The committed file, loaded once for all tests of this binary.
 fn logits(model: Model, patches: &[FacePatch]) -> Vec<Logits> {
-    static LOADED: [OnceLock<Mutex<Vgg>>; 3] = [const { OnceLock::new() }; 3];
+    static LOADED: [OnceLock<Mutex<Vgg>>; 4] = [const { OnceLock::new() }; 4];
     let vgg = LOADED[model as usize].get_or_init(|| Mutex::new(model.open()));
     let mut out = Vec::new();
     vgg.lock().unwrap().classify(patches, &mut out).unwrap();
@@ -101,14 +103,14 @@ fn logits(model: Model, patches: &[FacePatch]) -> Vec<Logits> {
 fn differing(model: Model, got: &[f32; 7], expected: &[f32; 7]) -> usize {
     let same = |(a, b): (&f32, &f32)| match model {
         Model::F32 => (a - b).abs() <= F32_TOLERANCE,
-        Model::Int8 | Model::Compact => a == b,
+        Model::Int8 | Model::Compact | Model::Light => a == b,
     };
     got.iter().zip(expected).filter(|&pair| !same(pair)).count()
 }
 
 #[rstest]
 fn logits_are_the_references(
-    #[values(Model::F32, Model::Int8, Model::Compact)] model: Model,
+    #[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model,
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)]
     row: usize,
 ) {
@@ -118,7 +120,7 @@ fn logits_are_the_references(
 }
 
 #[rstest]
-fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model::Compact)] model: Model) {
+fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model) {
     let goldens = Goldens::committed();
     for (i, got) in logits(model, &goldens.patches).iter().enumerate() {
         let expected = &goldens.expected(model)[i];
@@ -127,7 +129,7 @@ fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model:
 }
 
 #[rstest]
-fn faces_that_may_not_be_committed(#[values(Model::F32, Model::Int8, Model::Compact)] model: Model) {
+fn faces_that_may_not_be_committed(#[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model) {
     let Some(folder) = std::env::var_os("MOODLIGHT_GOLDENS") else {
         println!("skipped: MOODLIGHT_GOLDENS names no folder");
         return;

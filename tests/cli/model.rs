@@ -8,7 +8,7 @@ use serde_json::Value;
 fn lists_what_the_manifest_has() {
     let listed = moodlight(["model", "list", "--json"]).expect(0, &[]).json();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
-    for name in ["vgg-int8", "vgg-compact-int8", "vgg-f32", "blazeface-back"] {
+    for name in ["vgg-int8", "vgg-compact-int8", "vgg-light-int8", "vgg-f32", "blazeface-back"] {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(listed.as_array().unwrap().iter().all(|m| m["present"] == true), "{listed:#}");
@@ -71,6 +71,7 @@ fn what_is_not_there_is_named(#[case] args: &[&str], #[case] word: &str) {
 /// `--model` takes the names that `model list` shows.
 #[rstest]
 #[case::compact("vgg-compact-int8", "int8", 0, &["face 1: happy"])]
+#[case::light("vgg-light-int8", "int8", 0, &["face 1: happy"])]
 #[case::full("vgg-int8", "int8", 0, &["face 1: happy"])]
 #[case::other_precision("vgg-int8", "f32", 1, &["\"vgg-int8\" is the classifier in int8", "classifier in f32"])]
 #[case::other_role("blazeface-back", "f32", 1, &["\"blazeface-back\" is the detector"])]

@@ -1,4 +1,4 @@
-"""Golden logits of the classifier files: f32 by PyTorch, both int8 ones by exact integer arithmetic (exact.py).
+"""Golden logits of the classifier files: f32 by PyTorch, the int8 ones by exact integer arithmetic (exact.py).
 
 Without arguments it writes tests/data/vgg from pictures that may be committed: crops of the four public-domain photos
 in tests/data and seeded synthetic patches. With `--fer FOLDER --out FOLDER` it writes the same files from FER-2013
@@ -9,6 +9,7 @@ Files, little-endian, N rows each:
     f32.f32      N x 7      logits of vgg-f32.onnx; compare within 1e-3
     int8.f32     N x 7      logits of vgg-int8.onnx; compare bit by bit
     compact.f32  N x 7      logits of vgg-compact-int8.onnx; the same
+    light.f32    N x 7      logits of vgg-light-int8.onnx; the same
     names.txt    N lines    where each patch comes from
 """
 
@@ -75,8 +76,8 @@ def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndar
     """Patches, and the logits of each file."""
     f32 = Folded(models / "vgg-f32.onnx")
     run = {"f32": lambda x: f32(x).numpy()}
-    for name, file in (("int8", "vgg-int8.onnx"), ("compact", "vgg-compact-int8.onnx")):
-        run[name] = lambda x, exact=Exact(models / file): exact(x.numpy())
+    for name, kind in (("int8", ""), ("compact", "compact-"), ("light", "light-")):
+        run[name] = lambda x, exact=Exact(models / f"vgg-{kind}int8.onnx"): exact(x.numpy())
     patches, logits = np.stack([p for _, p in named]), {name: [] for name in run}
     for at in range(0, len(patches), 8):
         x = vgg.normalise(patches[at : at + 8])

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ HOME = "/run/moodlight"
 # What an owner of a very slow board would write; run's head comment says why. Dwell, hold and thresholds stay as they are.
 SCAN = 3
 EASED = f"[detector]\nscan_ms = {1000 * SCAN}\n[tracker]\nconfirm_ms = 0\nconfirm_sightings = 1\n[decision]\nsmoothing_ms = 0\n"
-MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "vgg-compact-int8.onnx", "vgg-compact-int8.selftest.json", "blazeface-back.onnx"]
+MODEL_FILES = ["manifest.toml", "vgg-int8.onnx", "vgg-int8.selftest.json", "vgg-compact-int8.onnx", "vgg-compact-int8.selftest.json",
+               "vgg-light-int8.onnx", "vgg-light-int8.selftest.json", "blazeface-back.onnx"]
 
 
 class FirmwareError(RuntimeError):
@@ -33,6 +35,7 @@ class Parts:
     guest: Path
     host: Path
     models: Path
+    classifier: str  # the profile's choice
 
     @classmethod
     def find(cls, root: Path) -> tuple["Parts | None", str]:
@@ -41,7 +44,8 @@ class Parts:
         host = next((root / f"target/{kind}/moodlight" for kind in ("release", "debug") if (root / f"target/{kind}/moodlight").exists()),
                     root / "target/release/moodlight")
         parts = cls(Path(os.environ.get("MOODLIGHT_AARCH64", root / "target/board/aarch64/moodlight")).absolute(),
-                    Path(os.environ.get("MOODLIGHT_HOST", host)).absolute(), root / "models")
+                    Path(os.environ.get("MOODLIGHT_HOST", host)).absolute(), root / "models",
+                    tomllib.loads((root / "board/virt.toml").read_text())["model"]["file"])
         wanted = [(parts.guest, "board/build aarch64"), (parts.host, "cargo build --release")]
         wanted += [(parts.models / name, "git checkout models") for name in MODEL_FILES]
         for path, remedy in wanted:
@@ -192,7 +196,8 @@ class Firmware:
         """What the host's `classify` says of a picture: an emotion, `no_face`, or `uncertain` where its score is below `least`."""
         file = self.board.artefacts / "picture.jpg"
         file.write_bytes(picture)
-        faces = json.loads(self.on_host(["classify", "--json", str(file)], self.board.artefacts))[0]["faces"]
+        arguments = ["classify", "--json", "--model", self.parts.classifier, str(file)]
+        faces = json.loads(self.on_host(arguments, self.board.artefacts))[0]["faces"]
         if not faces:
             return "no_face"
         largest = max(faces, key=lambda face: face["box"][2] * face["box"][3])

@@ -17,7 +17,7 @@ SLACK = 0.4
 # A score that the decision takes for certain, with room to spare, and how many faces of a class are looked through for one.
 CLEAR, CANDIDATES = 0.6, 40
 # The int8 models that a board runs, by name.
-CLASSIFIERS = ["vgg-int8", "vgg-compact-int8"]
+CLASSIFIERS = ["vgg-int8", "vgg-compact-int8", "vgg-light-int8"]
 
 
 def gaps(run, since_ms: float = 0, nobody: bool = False) -> list[float]:
