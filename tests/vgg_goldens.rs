@@ -55,7 +55,8 @@ impl Goldens {
             std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
         };
         let patches = bytes("patches.u8").as_chunks::<{ PATCH_SIDE * PATCH_SIDE }>().0.to_vec();
-        let where_made = |name: &str| if folder.join(name).exists() { rows(&bytes(name)) } else { Vec::new() };
+        let where_made =
+            |name: &str| if folder.join(name).exists() { rows(&bytes(name)) } else { Vec::new() };
         let goldens = Self {
             names: String::from_utf8(bytes("names.txt")).unwrap().lines().map(String::from).collect(),
             patches: patches.into_iter().map(FacePatch).collect(),
@@ -120,7 +121,9 @@ fn logits_are_the_references(
 }
 
 #[rstest]
-fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model) {
+fn a_batch_gives_what_single_faces_give(
+    #[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model,
+) {
     let goldens = Goldens::committed();
     for (i, got) in logits(model, &goldens.patches).iter().enumerate() {
         let expected = &goldens.expected(model)[i];
@@ -129,7 +132,9 @@ fn a_batch_gives_what_single_faces_give(#[values(Model::F32, Model::Int8, Model:
 }
 
 #[rstest]
-fn faces_that_may_not_be_committed(#[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model) {
+fn faces_that_may_not_be_committed(
+    #[values(Model::F32, Model::Int8, Model::Compact, Model::Light)] model: Model,
+) {
     let Some(folder) = std::env::var_os("MOODLIGHT_GOLDENS") else {
         println!("skipped: MOODLIGHT_GOLDENS names no folder");
         return;

@@ -78,7 +78,13 @@ fn a_broken_config_is_a_finding_and_the_rest_is_looked_at() {
 fn a_damaged_model_is_named() {
     let models = Scratch::new();
     models.write("manifest.toml", &std::fs::read(model_file("manifest.toml")).unwrap());
-    for file in ["vgg-int8.onnx", "vgg-compact-int8.onnx", "vgg-light-int8.onnx", "vgg-f32.onnx", "blazeface-back.onnx"] {
+    for file in [
+        "vgg-int8.onnx",
+        "vgg-compact-int8.onnx",
+        "vgg-light-int8.onnx",
+        "vgg-f32.onnx",
+        "blazeface-back.onnx",
+    ] {
         let mut bytes = std::fs::read(model_file(file)).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= u8::from(file == "vgg-int8.onnx");
