@@ -136,6 +136,12 @@ fn flags_win_over_the_config() {
     );
 }
 
+#[test]
+fn the_virtual_board_has_a_model_of_its_own_too() {
+    let flags = Overrides { board: Some("virt".into()), ..Overrides::default() };
+    assert_eq!(resolve("", &flags).unwrap().model, Some(PathBuf::from("vgg-light-int8")));
+}
+
 /// The Zero 2 W's own model is an int8 one: who asks for f32 there gets the usual f32 file, who names a file gets that.
 #[rstest]
 #[case::boards("", None, Some("vgg-light-int8"))]

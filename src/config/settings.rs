@@ -73,7 +73,11 @@ impl Settings {
         let asked = flags.precision.or(config.model.precision);
         let precision = asked.or(board.model.precision).unwrap_or(Precision::Int8);
         // The board's file is one of the board's precision; who asks for the other gets that one's usual file.
-        let boards_file = board.model.file.as_ref().filter(|_| board.model.precision == Some(precision));
+        let boards_file = board
+            .model
+            .file
+            .as_ref()
+            .filter(|_| board.model.precision.unwrap_or(Precision::Int8) == precision);
         let model = flags.model.as_ref().or(config.model.file.as_ref()).or(boards_file).cloned();
         Ok(Self {
             input: choose_input(&config, file.is_some(), flags, &board),
