@@ -44,7 +44,7 @@ pub fn run(args: &ClassifyArgs) -> CommandResult {
     let open = |path: &PathBuf| if whole { Still::open_card(path) } else { Still::open(path) };
     // The first before the networks: what decoding takes for a moment then doesn't come on top of their weights.
     let mut first = args.images.first().map(open);
-    let detector = if args.whole_image { None } else { Some(open_detector(given)?) };
+    let detector = if whole { None } else { Some(open_detector(given)?) };
     let reader = Reader::open(args.precision, given, 1)?;
     let mut eye = Eye { detector, reader, found: Vec::new(), with_logits: args.logits };
     let style = Style::for_stdout();

@@ -71,13 +71,10 @@ impl Settings {
             o.bus.get_or_insert_with(|| i2c.bus.clone());
         }
         let asked = flags.precision.or(config.model.precision);
-        let precision = asked.or(board.model.precision).unwrap_or(Precision::Int8);
+        let boards_precision = board.model.precision.unwrap_or(Precision::Int8);
+        let precision = asked.unwrap_or(boards_precision);
         // The board's file is one of the board's precision; who asks for the other gets that one's usual file.
-        let boards_file = board
-            .model
-            .file
-            .as_ref()
-            .filter(|_| board.model.precision.unwrap_or(Precision::Int8) == precision);
+        let boards_file = board.model.file.as_ref().filter(|_| boards_precision == precision);
         let model = flags.model.as_ref().or(config.model.file.as_ref()).or(boards_file).cloned();
         Ok(Self {
             input: choose_input(&config, file.is_some(), flags, &board),

@@ -80,6 +80,11 @@ impl Weights {
             Weights::Owned(_) => None,
         }
     }
+
+    /// Gives all of the file's pages back: whoever reads on brings them in again.
+    pub(super) fn release(&self) {
+        drop(self.behind());
+    }
 }
 
 /// Everything that a `QLinearConv` node says.
@@ -139,7 +144,7 @@ impl ConvSpec {
                 return Err(format!("output channel {c}: the sum with bias {bias} can overflow 32 bits"));
             }
         }
-        drop(self.weights.behind()); // all layers are checked before the first is packed
+        self.weights.release(); // all layers are checked before the first is packed
         Ok(())
     }
 

@@ -131,10 +131,10 @@ impl Packed {
         let blocks = g.out_channels.div_ceil(BLOCK);
         // Reads all weights: their pages go before the packing makes the same number of others.
         let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
-        drop(spec.weights.behind());
+        spec.weights.release();
         let order = Order { method, layout: &layout, tap_bytes, depth, blocks };
         let Weights { weights, corners } = pack(spec, order, kernel, pool)?;
-        drop(spec.weights.behind()); // nothing reads the file's pages any more
+        spec.weights.release(); // nothing reads the file's pages any more
         Ok(Self {
             name: spec.name.clone(),
             method,
