@@ -76,6 +76,8 @@ enum Step {
     Frames(usize),
     /// A frame that says so itself.
     Damaged,
+    /// `n` of them, one every 20 ms.
+    Damages(usize),
     /// A frame whose bytes are too few.
     Short,
     Unplugged,
@@ -97,6 +99,7 @@ impl Script {
     fn new(steps: &[Step], live: bool) -> Self {
         let flat = steps.iter().flat_map(|s| match s {
             Step::Frames(n) => vec![Step::Frame; *n],
+            Step::Damages(n) => vec![Step::Damaged; *n],
             other => vec![*other],
         });
         Self { steps: flat.collect(), live, sequence: 0, quiet: channel() }
@@ -313,6 +316,15 @@ fn a_camera_that_never_delivers_is_a_fault_within_two_seconds() {
     let ran = live_run(&[&[Step::Silent(Duration::from_secs(9))]], options);
     assert!(ran.state("fault").is_some_and(|t| t <= 2000), "{}", ran.text);
     assert!(matches!(ran.ending, Ending::Done), "{:?}", ran.ending);
+}
+
+#[rstest]
+#[case::silent(Step::Silent(Duration::from_secs(30)))]
+#[case::nothing_but_damage(Step::Damages(1500))]
+fn a_stream_without_a_good_frame_is_opened_anew(#[case] fault: Step) {
+    let options = LiveOptions { reopen_after: Duration::from_millis(300), ..seconds(3.0) };
+    let ran = live_run(&[&[Step::Frames(5), fault], &[Step::Frames(500)]], options);
+    assert!(ran.state("happy").is_some(), "{}", ran.text);
 }
 
 #[rstest]

@@ -93,11 +93,6 @@ impl Capture {
                     self.slot.put(&mut frame);
                     self.slot.report(CameraState::Running);
                 }
-                Ok(Delivery::Idle) if last.elapsed() > self.options.reopen_after => {
-                    let reason =
-                        format!("no frame for {:.1} s; opening it anew", last.elapsed().as_secs_f32());
-                    return ReadEnd::Failed(SourceError::Lost { source_name: source.describe(), reason });
-                }
                 Ok(Delivery::Idle) => self.slot.alive(),
                 Ok(Delivery::End) => return ReadEnd::Over,
                 Err(SourceError::BadFrame { reason, .. }) => {
@@ -105,6 +100,12 @@ impl Capture {
                     self.slot.count_damaged(1);
                 }
                 Err(e) => return ReadEnd::Failed(e),
+            }
+            // Silence, or nothing but damage: a stream that lost its place may stay so until it is started again.
+            let silence = last.elapsed();
+            if silence > self.options.reopen_after {
+                let reason = format!("no good frame for {:.1} s; opening it anew", silence.as_secs_f32());
+                return ReadEnd::Failed(SourceError::Lost { source_name: source.describe(), reason });
             }
         }
     }
