@@ -2,7 +2,7 @@
 
 Reads log.jsonl files of train.py in the order in which the runs followed each other (each begins where the one before
 ended) and writes them, one after the other, to training.jsonl, from which training.svg is drawn; `--name distilling`
-does the same for distill.py's, the light variant's.
+does the same for distill.py's, the light variant's. `--go-on` keeps the committed lines and adds the new ones behind them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ HERE = Path(__file__).parent
 CARD = 0.7055  # the accuracy that the architecture's model card states
 
 
-def joined(logs: list[Path]) -> list[dict]:
-    """Lines of all runs, with `run` (0, 1, …) and `at`, the epochs since the first run's start."""
-    out, before = [], 0
-    for run, path in enumerate(logs):
-        epochs = [json.loads(line) for line in path.read_text().splitlines()]
-        out += [{"run": run, "at": before + i + 1, **line} for i, line in enumerate(epochs)]
-        before += len(epochs)
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def joined(before: list[dict], logs: list[Path]) -> list[dict]:
+    """`before` and the lines of all runs, with `run` (0, 1, …) and `at`, the epochs since the first run's start."""
+    out, first = list(before), before[-1]["run"] + 1 if before else 0
+    for run, path in enumerate(logs, first):
+        done = len(out)
+        out += [{"run": run, "at": done + i + 1, **line} for i, line in enumerate(read(path))]
     return out
 
 
@@ -38,11 +41,13 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("logs", type=Path, nargs="*", help="log.jsonl of each run; none: draw the committed log again")
     args.add_argument("--name", default="training", help="of both files")
+    args.add_argument("--go-on", action="store_true", help="the runs follow those of the committed log")
     args = args.parse_args()
     kept = HERE / f"{args.name}.jsonl"
     if args.logs:
-        kept.write_text("".join(json.dumps(line) + "\n" for line in joined(args.logs)))
-    draw([json.loads(line) for line in kept.read_text().splitlines()], HERE / f"{args.name}.svg")
+        lines = joined(read(kept) if args.go_on else [], args.logs)
+        kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    draw(read(kept), HERE / f"{args.name}.svg")
 
 
 if __name__ == "__main__":

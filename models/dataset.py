@@ -22,6 +22,7 @@ import vgg
 class Faces:
     patches: np.ndarray  # N x 48 x 48, u8
     labels: np.ndarray  # N, i64
+    names: list[str]  # class/file
     skipped: Counter = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -42,7 +43,7 @@ class Faces:
                              f"English names {' '.join(vgg.CLASSES)}")
         if foreign := found - set(vgg.CLASSES):
             raise SystemExit(f"{folder}: foreign class folders {sorted(foreign)}; expected {' '.join(vgg.CLASSES)}")
-        patches, labels, skipped = [], [], Counter()
+        patches, labels, names, skipped = [], [], [], Counter()
         for label, name in enumerate(vgg.CLASSES):
             before = len(labels)
             for path in sorted((folder / name).iterdir()):
@@ -50,9 +51,21 @@ class Faces:
                 if patch is not None:
                     patches.append(patch)
                     labels.append(label)
+                    names.append(f"{name}/{path.name}")
             if len(labels) == before:
                 raise SystemExit(f"{folder / name}: no usable picture ({dict(skipped)})")
-        return Faces(np.stack(patches), np.array(labels, np.int64), skipped)
+        return Faces(np.stack(patches), np.array(labels, np.int64), names, skipped)
+
+    def seen_by_detector(self, folder: Path) -> np.ndarray:
+        """These faces as `moodlight eval … --detect --patches folder` cropped them; those that it missed as they are."""
+        crops, places = Faces.read(folder), {name: i for i, name in enumerate(self.names)}
+        seen = self.patches.copy()
+        for name, patch in zip(crops.names, crops.patches):
+            place = places.get(name, places.get(name.removesuffix(".png")))
+            if place is None:
+                raise SystemExit(f"{folder / name}: no face of that name in the training folder; crops of other pictures?")
+            seen[place] = patch
+        return seen
 
 
 def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:

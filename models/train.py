@@ -35,7 +35,7 @@ from dataset import Faces, augment
 
 # What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
 RECIPE = ("optimiser", "lr", "batch", "epochs", "schedule", "patience", "smoothing", "decay", "drop", "average", "side",
-          "seed", "strength", "calm", "freeze", "soft_share", "camera")
+          "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share")
 
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
@@ -171,6 +171,7 @@ def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
     args = trainer.args
     over = lambda: args.minutes and trainer.minutes() > args.minutes
     steps, targets = len(train) // args.batch, targets_of(train, args)
+    crops = train.seen_by_detector(args.crops) if args.crops else None
     while trainer.epoch < args.epochs and not over():
         rng = np.random.default_rng([args.seed, trainer.epoch])
         torch.manual_seed(args.seed * 10_000 + trainer.epoch)
@@ -180,7 +181,10 @@ def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
             trainer.set_rate(progress)
             pick = order[i * args.batch : (i + 1) * args.batch]
             strength = args.strength + (min(args.calm, args.strength) - args.strength) * progress
-            x = augment(train.patches[pick], rng, strength, args.side, args.camera)
+            patches = train.patches[pick]
+            if crops is not None:
+                patches = np.where(rng.random((len(pick), 1, 1)) < args.crop_share, crops[pick], patches)
+            x = augment(patches, rng, strength, args.side, args.camera)
             losses.append(trainer.train_step(x, targets[pick]))
             if over():
                 break
@@ -241,6 +245,9 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation, 0..1")
     parser.add_argument("--calm", type=float, default=1.0, help="strength at the end, approached evenly; never above it")
     parser.add_argument("--camera", type=float, default=0.0, help="share of faces seen as a cheap camera sees them, 0..1")
+    parser.add_argument("--crops", type=Path, help="the training faces as the detector crops them: "
+                        "`moodlight eval DATA/train --detect --patches DIR` writes them")
+    parser.add_argument("--crop-share", type=float, default=0.4, help="how often a face is shown so, 0..1")
     parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", "block_a"),
                         help="layers whose weights stay as they are")
     parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")

@@ -218,6 +218,9 @@ pub struct EvalArgs {
     /// Write an HTML page with confusion matrices and per-class plots into DIR
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Write the 48×48 faces that were classified as DIR/<class>/*.png, to train on; DIR must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub patches: Option<PathBuf>,
     /// Print JSON, and nothing else, on stdout
     #[arg(long)]
     pub json: bool,

@@ -136,3 +136,20 @@ fn the_report_needs_nothing_else() {
         assert!(!page.contains(outside), "{outside}");
     }
 }
+
+#[test]
+fn the_patches_written_are_the_ones_classified() {
+    let (scratch, out) = (dataset(), Scratch::new());
+    let patches = out.path("patches").display().to_string();
+    let spoilt =
+        eval(&scratch, &["--corrupt", "blur:3", "--json", "--patches", &patches]).expect(0, &[]).json();
+    let again = moodlight(["eval", &patches, "--json"]).expect(0, &[]).json();
+    assert_eq!(spoilt, again);
+}
+
+#[test]
+fn patches_are_not_written_among_other_files() {
+    let scratch = dataset();
+    let folder = scratch.path("").display().to_string();
+    eval(&scratch, &["--patches", &folder]).expect(2, &["--patches", "not empty", "name a new one"]);
+}

@@ -7,6 +7,7 @@ mod canvas;
 mod corrupt;
 mod dataset;
 mod metrics;
+mod patches;
 mod prepare;
 mod report;
 mod words;
@@ -57,6 +58,10 @@ pub struct PrecisionResult {
 pub fn run(args: &EvalArgs) -> CommandResult {
     let corruption = args.corrupt.as_deref().map(str::parse::<Corruption>).transpose();
     let corruption = corruption.map_err(|e| Failure::usage(anyhow!("--corrupt: {e}")))?;
+    if let Some(dir) = &args.patches {
+        let named = |e| Failure::usage(anyhow!("--patches {}: {e}", dir.display()));
+        patches::check_empty(dir).map_err(named)?;
+    }
     let mut dataset = Dataset::scan(&args.dir)?;
     if let Some(limit) = args.limit {
         dataset.limit(limit as usize);
@@ -70,6 +75,10 @@ pub fn run(args: &EvalArgs) -> CommandResult {
     if let Some(dir) = &args.report {
         let page = report::write(dir, &evaluation).with_context(|| format!("--report {}", dir.display()))?;
         log::info!("report written to {}", page.display());
+    }
+    if let Some(dir) = &args.patches {
+        patches::write(dir, &evaluation).context("--patches")?;
+        log::info!("{} patches written to {}", evaluation.judged.len(), dir.display());
     }
     if args.json {
         print_json(&evaluation)?;

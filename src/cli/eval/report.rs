@@ -2,9 +2,9 @@
 
 use super::Evaluation;
 use super::metrics::{BINS, Figures, ratio};
+use super::patches::png;
 use super::words::percent;
 use crate::emotion::Emotion;
-use crate::preprocess::{FacePatch, PATCH_SIDE};
 use anyhow::Context;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -251,19 +251,6 @@ fn hardest(e: &Evaluation, verdicts: &[super::Verdict]) -> anyhow::Result<String
         );
     }
     Ok(out + "</div>")
-}
-
-fn png(patch: &FacePatch) -> anyhow::Result<Vec<u8>> {
-    use image::ImageEncoder;
-    let mut out = Vec::new();
-    let side = PATCH_SIDE as u32;
-    image::codecs::png::PngEncoder::new(&mut out).write_image(
-        &patch.0,
-        side,
-        side,
-        image::ExtendedColorType::L8,
-    )?;
-    Ok(out)
 }
 
 /// RFC 4648, with padding.
