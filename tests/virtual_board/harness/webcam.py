@@ -3,6 +3,13 @@
 It offers MJPG and YUYV in one size, over a bulk endpoint (no isochronous timing to emulate). Frames come from the host: `pictures` is read
 for every frame, so a scenario changes it while the guest streams. Faults: `stalled` (there, but never delivers), `mangle` (a function
 over each frame's bytes). `plug` and `unplug` are what a hand does with the cable.
+
+A pulled cable. On a bus of copper each request to a device that is gone fails at once. QEMU's xHCI drops such requests without a word, and the
+guest waits 5 s for each of them; pulled while the kernel asks its way through a new device, it is deaf to plugs for a minute and more. So
+`unplug` first plays the dead wire (`_dead`): all requests fail, those under way too, as a usbredir host does it. The disconnect follows when no
+request can fall into the hole: at once when none came lately, else when the guest pauses or has given up. And the cable stays out until the
+guest has seen it (SEEN, or RESET_OVER where its port may be in a reset): the kernel takes a device that is back before that for the old one,
+and the emulator drops what is asked of it. Scenario `pulled-while-asked` holds this.
 Terms: usbredir packets are a header (type, length, id) and a type-specific body; see usb-redirection-protocol in the usbredir package.
 """
 import socket
@@ -14,7 +21,11 @@ from enum import IntEnum
 HEADER_32, HEADER_64 = struct.Struct("<III"), struct.Struct("<IIQ")
 STREAM_ENDPOINT = 0x81
 MAX_PAYLOAD = 16384
-STALL = 4
+IO_ERROR, STALL = 3, 4
+# After so long without a request the guest is not asking its way through the device; and the longest that `unplug` waits for that.
+QUIET, DEAD_LIMIT = 0.3, 5.0
+# A kernel that resets a port looks for 0.8 s whether something comes back (HUB_RESET_TIMEOUT); outside of that it sees a pulled cable at once.
+RESET_OVER, SEEN = 1.1, 0.2
 
 
 class Packet(IntEnum):
@@ -79,6 +90,7 @@ class Webcam:
         self._writing, self._wanted = threading.Lock(), threading.Condition()
         self._requests: list[tuple[int, int]] = []
         self._greeted, self.streaming, self._plugged = False, False, True
+        self._configured, self._dead, self._asked = False, False, time.monotonic()
         capabilities = (1 << 1) | (1 << 4) | (1 << 5) | (1 << 6)
         self._send(Packet.HELLO, 0, b"moodlight virtual board".ljust(64, b"\0") + struct.pack("<I", capabilities))
         self._threads = [threading.Thread(target=task, args=(self._channel,), daemon=True) for task in (self._receive, self._stream)]
@@ -86,6 +98,7 @@ class Webcam:
             thread.start()
 
     def unplug(self) -> None:
+        self._die()
         self._send(Packet.DEVICE_DISCONNECT, 0, b"")
         self._plugged = False
         try:
@@ -95,6 +108,21 @@ class Webcam:
         for thread in self._threads:
             thread.join(5)
         self._channel.close()
+        time.sleep(SEEN if self._configured else RESET_OVER)
+
+    def _die(self) -> None:
+        """The wire is dead; returns when the port may say so (the head comment says why not at once)."""
+        with self._wanted:
+            self._dead, left, self._requests = True, self._requests, []
+            self._wanted.notify_all()
+        for number, _ in left:
+            self._fail_bulk(number)
+        end = time.monotonic() + DEAD_LIMIT
+        while (now := time.monotonic()) < end and now - self._asked < QUIET:
+            time.sleep(min(end, self._asked + QUIET) - now)
+
+    def _fail_bulk(self, number: int) -> None:
+        self._send(Packet.BULK, number, struct.pack("<BBHIH", STREAM_ENDPOINT, IO_ERROR, 0, 0, 0))
 
     @property
     def plugged(self) -> bool:
@@ -127,10 +155,15 @@ class Webcam:
             self._plugged = False
 
     def _handle(self, kind: int, number: int, body: bytes) -> None:
-        if kind == Packet.HELLO:
+        if kind not in (Packet.BULK, Packet.CANCEL_DATA):
+            self._asked = time.monotonic()
+        if self._dead:
+            self._handle_dead(kind, number, body)
+        elif kind == Packet.HELLO:
             self._greeted = True
             self._introduce()
         elif kind == Packet.SET_CONFIGURATION:
+            self._configured = True
             self._send(Packet.CONFIGURATION_STATUS, number, bytes([0, body[0]]))
         elif kind == Packet.GET_CONFIGURATION:
             self._send(Packet.CONFIGURATION_STATUS, number, bytes([0, 1]))
@@ -147,6 +180,21 @@ class Webcam:
                 self._wanted.notify_all()
         elif kind == Packet.CANCEL_DATA:
             self._cancel(number)
+
+    def _handle_dead(self, kind: int, number: int, body: bytes) -> None:
+        """Everything fails."""
+        if kind in (Packet.SET_CONFIGURATION, Packet.GET_CONFIGURATION):
+            self._send(Packet.CONFIGURATION_STATUS, number, bytes([IO_ERROR, 0]))
+        elif kind in (Packet.SET_ALT_SETTING, Packet.GET_ALT_SETTING):
+            self._send(Packet.ALT_SETTING_STATUS, number, bytes([IO_ERROR, body[0], 0]))
+        elif kind == Packet.CONTROL:
+            self._fail_control(number, body, IO_ERROR)
+        elif kind == Packet.BULK:
+            self._fail_bulk(number)
+
+    def _fail_control(self, number: int, body: bytes, status: int) -> None:
+        endpoint, request, kind, _, value, index, _ = struct.unpack("<BBBBHHH", body[:10])
+        self._send(Packet.CONTROL, number, struct.pack("<BBBBHHH", endpoint, request, kind, status, value, index, 0))
 
     def _introduce(self) -> None:
         def per_endpoint(width: int, **endpoints: int) -> bytes:
@@ -170,7 +218,7 @@ class Webcam:
         endpoint, request, kind, _, value, index, length = struct.unpack("<BBBBHHH", body[:10])
         answer = self._answer(kind, request, value, index, body[10:])
         if answer is None:
-            self._send(Packet.CONTROL, number, struct.pack("<BBBBHHH", endpoint, request, kind, STALL, value, index, 0))
+            self._fail_control(number, body, STALL)
             return
         answer = answer[:length]
         told = len(answer) if kind & 0x80 else length
@@ -204,7 +252,7 @@ class Webcam:
         toggle, due = 0, time.monotonic()
         while self._plugged:
             with self._wanted:
-                if not self._requests or not self.streaming or self.stalled:
+                if not self._requests or not self.streaming or self.stalled or self._dead:
                     self._wanted.wait(0.1)
                     continue
             time.sleep(max(0.0, due - time.monotonic()))
@@ -216,7 +264,7 @@ class Webcam:
     def _send_frame(self, frame: bytes, toggle: int) -> None:
         """A frame as UVC payloads: two header bytes (length, flags: bit 0 toggles per frame, bit 1 ends it), then data."""
         at = 0
-        while at < len(frame) and self._plugged:
+        while at < len(frame) and self._plugged and not self._dead:
             with self._wanted:
                 if not self._requests and not self._wanted.wait(2):
                     return

@@ -53,6 +53,19 @@ def webcam_bit_exact(bench: Bench):
     bench.within("node gone after", board.now() - began, 10)  # the kernel's own time, no promise of ours
 
 
+@scenario("pulled-while-asked", "a webcam pulled while the kernel asks its way through it is there again at the next plug", "harness")
+def pulled_while_asked(bench: Bench):
+    board = bench.board
+    for tenths in range(1, 7):
+        board.plug()
+        time.sleep(tenths / 10)  # debounce, reset, descriptors, probe: a different one each time
+        board.unplug()
+        plugged = board.plug()
+        board.wait_video_node(90)
+        bench.within(f"pulled after 0.{tenths} s: node there after", board.now() - plugged, 4)  # one lost request costs 5 s
+        board.unplug()
+
+
 @scenario("vivid-bit-exact", "YUYV frames fed to vivid's output come back from its capture node bit for bit", "harness")
 def vivid_bit_exact(bench: Bench):
     board = bench.board
