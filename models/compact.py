@@ -2,7 +2,7 @@
 
 On faces, the 4096 sums of a linear layer move in far fewer directions. Each layer W·x + b becomes U·(V·x) + b', where
 the columns of U are the main directions of its sums (before ReLU) over training faces, as many as keep `KEPT` of their
-variance, rounded up to a power of two. Nothing is trained; the rest of the sums is replaced by its mean, through b'.
+variance, rounded up to whole `BLOCK`s. Nothing is trained; the rest of the sums is replaced by its mean, through b'.
 
 Writes an f32 file as export.py does; quantize.py makes its int8 file:
 
@@ -27,7 +27,8 @@ import vgg
 from quantize import training_faces
 
 FACES = 4096
-KEPT = 0.995
+KEPT = 0.99
+BLOCK = 64  # rows of a dense layer that the kernels compute together
 
 
 def layers_of(path: str) -> list[export.Layer]:
@@ -66,7 +67,7 @@ def split(layer: export.Layer, x: torch.Tensor) -> tuple[list[export.Layer], tor
     mean = sums.mean(0)
     spread, directions = torch.linalg.eigh((sums - mean).T @ (sums - mean))
     share = spread.flip(0).cumsum(0) / spread.sum()
-    rank = 1 << int((share < KEPT).sum()).bit_length()
+    rank = -(-(int((share < KEPT).sum()) + 1) // BLOCK) * BLOCK
     u = directions.flip(1)[:, :rank]
     print(f"{layer.name}: rank {rank} keeps {share[rank - 1]:.4f} of the variance of its {len(weight)} sums")
     down = (u.T @ weight).reshape(rank, *layer.weight.shape[1:])

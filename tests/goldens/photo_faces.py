@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from itertools import product
 from pathlib import Path
 
@@ -52,16 +53,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(1, keepdims=True)
 
 
+def temperatures() -> dict[str, float]:
+    """What the manifest has the logits divided by, per precision."""
+    models = tomllib.loads((ROOT / "models/manifest.toml").read_text())["model"]
+    return {p: next(m["temperature"] for m in models if m["name"] == f"vgg-{p}") for p in ("f32", "int8")}
+
+
 def main() -> None:
     f32, int8 = Folded(ROOT / "models/vgg-f32.onnx"), Exact(ROOT / "models/vgg-int8.onnx")
-    golden = {}
+    golden, temperature = {}, temperatures()
     for name in PHOTOS:
         photo = Image.open(ROOT / "tests/data" / name).convert("RGB")
         box = detect(photo.convert("L"))
         x = vgg.normalise(np.stack([patch(photo, c) for c in crops(box)]))
         golden[name] = {"box": [round(float(v), 1) for v in box]}
         for precision, logits in (("f32", f32(x).numpy()), ("int8", int8(x.numpy()))):
-            scores = softmax(logits.astype(np.float64))
+            scores = softmax(logits.astype(np.float64) / temperature[precision])
             low, high = np.floor(scores.min(0) * 1000) / 1000, np.ceil(scores.max(0) * 1000) / 1000
             golden[name][precision] = dict(zip(vgg.CLASSES, zip(low.tolist(), high.tolist())))
     text = re.sub(r"\[\s+([^]]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", json.dumps(golden, indent=1))
