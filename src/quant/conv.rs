@@ -6,6 +6,7 @@
 //! `multiplier = (x_scale·w_scale)/y_scale` in f32 in this order (other orders differ at ties). Padding is `x_zp`, that
 //! is, the real number zero. The weights are symmetric (zero point 0), per tensor or per output channel.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::onnx_file::{Element, SideTensor};
@@ -38,6 +39,11 @@ impl Geometry {
     /// Products that one output value sums up.
     pub fn depth(&self) -> usize {
         self.in_channels / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Positions of the kernel.
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
     }
 
     /// 3×3, one step at a time, one group: what the Winograd forms cover.
@@ -148,16 +154,19 @@ impl ConvSpec {
         Ok(())
     }
 
-    /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`.
-    pub fn bias_at(&self, offset: i32) -> Vec<i32> {
+    /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`, or where it is left out with
+    /// all but `taps`.
+    pub fn bias_at(&self, offset: i32, taps: Range<usize>) -> Vec<i32> {
         let zero_point = offset - i32::from(self.x_zp);
         if zero_point == 0 {
             return self.bias.clone(); // after a ReLU: nobody needs to read the weights for it
         }
+        let all = self.geometry.taps();
+        let sum = |row: &[i8]| -> i32 {
+            row.chunks_exact(all).flat_map(|kernel| &kernel[taps.clone()]).map(|&w| i32::from(w)).sum()
+        };
         let rows = self.weights.as_i8().chunks_exact(self.geometry.depth());
-        rows.zip(&self.bias)
-            .map(|(row, &b)| b + zero_point * row.iter().map(|&w| i32::from(w)).sum::<i32>())
-            .collect()
+        rows.zip(&self.bias).map(|(row, &b)| b + zero_point * sum(row)).collect()
     }
 
     /// Multiply-accumulates for one picture of `[height, width]`.

@@ -61,7 +61,6 @@
 //!   Widened into memory before the product instead of in it, they made the whole network 1.07 times as slow.
 //! - Winograd under SDOT: SMLAL gives four products an instruction, once a cycle on a Cortex-A76; SDOT sixteen, twice.
 //!   Winograd's factor of four cannot make up eight.
-//! - SDOT on six pixels instead of four: 1.27 instructions for each SDOT against 1.25, since loads of weights come in pairs.
 //! - I8MM (SMMLA, USMMLA): no core of the supported boards has it (A53, A57, A72, A76, A78AE).
 //! - Weights of the linear layers read from the mapped file: no copy at load, but 4 KiB pages, and under memory
 //!   pressure a frame would wait for the SD card.

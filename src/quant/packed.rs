@@ -73,6 +73,18 @@ impl Method {
     }
 }
 
+/// Output rows whose taps lie in the same rows of the picture, where gathering leaves out those that lie in the border.
+#[derive(Debug)]
+pub struct Band {
+    pub rows: Range<usize>,
+    /// Which of [`Packed::taps`] are gathered.
+    pub taps: Range<usize>,
+    /// Where they lie in the depth of a row of all taps.
+    pub depth: Range<usize>,
+    /// For sums over these taps, per block.
+    pub bias: Vec<[i32; BLOCK]>,
+}
+
 /// Weights and constants of one convolution for one kernel.
 #[derive(Debug)]
 pub struct Packed {
@@ -102,6 +114,8 @@ pub struct Packed {
     /// Per block.
     pub bias: Vec<[i32; BLOCK]>,
     pub multipliers: Vec<[f32; BLOCK]>,
+    /// All output rows ([`Method::Gather`], [`Method::Gather8`]).
+    bands: Vec<Band>,
     weights: Pages,
     /// [`Form::corner`]'s ([`Method::Winograd`]).
     corners: Option<Pages>,
@@ -130,7 +144,11 @@ impl Packed {
         };
         let blocks = g.out_channels.div_ceil(BLOCK);
         // Reads all weights: their pages go before the packing makes the same number of others.
-        let bias = spec.bias_at(if method == Method::Gather8 { 128 } else { 0 });
+        let bias = spec.bias_at(offset_of(method), 0..g.taps());
+        let bands = match method {
+            Method::Gather | Method::Gather8 => bands(spec, method, &layout, output[0], depth),
+            _ => Vec::new(),
+        };
         spec.weights.release();
         let order = Order { method, layout: &layout, tap_bytes, depth, blocks };
         let Weights { weights, corners } = pack(spec, order, kernel, pool)?;
@@ -154,6 +172,7 @@ impl Packed {
             lines: kernel.dense_lines(),
             bias: blocked(&bias, blocks),
             multipliers: blocked(&spec.multipliers, blocks),
+            bands,
             weights,
             corners,
         })
@@ -213,14 +232,20 @@ impl Packed {
     }
 
     fn tap_rows(&self, y: usize) -> Range<usize> {
-        let (all, l) = (self.kernel_size[0], &self.layout);
-        if self.x_zp != 0 {
-            return 0..all;
+        match self.x_zp {
+            0 => rows_inside(&self.layout, self.kernel_size[0], y * self.strides[0], self.dilations[0]),
+            _ => 0..self.kernel_size[0],
         }
-        let inside =
-            |k: &usize| (l.top..l.top + l.height).contains(&(y * self.strides[0] + k * self.dilations[0]));
-        let first = (0..all).find(inside).unwrap_or(all);
-        first..(first..all).take_while(inside).last().map_or(first, |last| last + 1)
+    }
+
+    /// Gather: the bands that `pixels` lie in, and which of them in each.
+    pub fn bands(&self, pixels: Range<usize>) -> impl Iterator<Item = (&Band, Range<usize>)> {
+        let wide = self.output[1];
+        self.bands.iter().filter_map(move |band| {
+            let first = (band.rows.start * wide).max(pixels.start);
+            let here = first..(band.rows.end * wide).min(pixels.end);
+            (!here.is_empty()).then_some((band, here))
+        })
     }
 
     /// Whether a row's first pixel has raw zeros under the first of each three taps, and its last pixel under the third.
@@ -246,6 +271,43 @@ impl Packed {
     pub fn weight_bytes(&self) -> usize {
         self.weights.len() + self.corners.as_ref().map_or(0, Pages::len)
     }
+}
+
+/// Which of `all` rows of taps, `dilation` apart, the first in row `start` of the layout, lie in its picture.
+fn rows_inside(l: &Layout, all: usize, start: usize, dilation: usize) -> Range<usize> {
+    let inside = |k: &usize| (l.top..l.top + l.height).contains(&(start + k * dilation));
+    let first = (0..all).find(inside).unwrap_or(all);
+    first..(first..all).take_while(inside).last().map_or(first, |last| last + 1)
+}
+
+/// What a method takes off each input.
+fn offset_of(method: Method) -> i32 {
+    if method == Method::Gather8 { 128 } else { 0 }
+}
+
+/// The bands of `high` output rows. Bytes are summed sixteen at a time: where pixels are not multiples of that, and for
+/// words, all rows are one band of all taps.
+fn bands(spec: &ConvSpec, method: Method, l: &Layout, high: usize, depth: usize) -> Vec<Band> {
+    let g = &spec.geometry;
+    let (across, parts) = (g.kernel[1], method == Method::Gather8 && l.channels.is_multiple_of(16));
+    let inside = |y: usize| match rows_inside(l, g.kernel[0], y * g.strides[0], g.dilations[0]) {
+        rows if parts && !rows.is_empty() => rows,
+        _ => 0..g.kernel[0],
+    };
+    let band = |y: usize| {
+        let taps = inside(y).start * across..inside(y).end * across;
+        let bias = blocked(&spec.bias_at(offset_of(method), taps.clone()), g.out_channels.div_ceil(BLOCK));
+        let depth = if parts { taps.start * l.channels..taps.end * l.channels } else { 0..depth };
+        Band { rows: y..y + 1, taps, depth, bias }
+    };
+    let mut bands: Vec<Band> = Vec::new();
+    for y in 0..high {
+        match bands.last_mut() {
+            Some(last) if inside(last.rows.start) == inside(y) => last.rows.end += 1,
+            _ => bands.push(band(y)),
+        }
+    }
+    bands
 }
 
 fn blocked<T: Copy + Default>(values: &[T], blocks: usize) -> Vec<[T; BLOCK]> {

@@ -9,7 +9,7 @@ use super::active::Active;
 use super::buffers::{Cell, Scratch};
 use super::kernels::{BLOCK, DENSE_LINES, DENSE_ROWS, Patches, Products, Requantise, Sink};
 use super::layout::Layout;
-use super::packed::{Method, Packed};
+use super::packed::{Band, Method, Packed};
 use super::run::Steps;
 use super::winograd::Form;
 
@@ -174,25 +174,32 @@ impl Run<'_> {
     }
 
     fn pixels(&self, face: usize, pixels: Range<usize>, blocks: Range<usize>, scratch: &mut Scratch) {
-        let (conv, kernel, count) = (self.conv, self.chain.kernel, pixels.len());
+        let (conv, kernel) = (self.conv, self.chain.kernel);
         if conv.bytes() {
-            self.gather_pixels(face, pixels.clone(), &mut scratch.v8, |v| v ^ 0x80);
+            self.gather_bands(face, pixels.clone(), &mut scratch.v8, |v| v ^ 0x80);
         } else {
-            self.gather_pixels(face, pixels.clone(), &mut scratch.v, i16::from);
+            self.gather_bands(face, pixels.clone(), &mut scratch.v, i16::from);
         }
         for block in blocks {
-            let m = &mut scratch.m[..count * BLOCK];
-            if conv.bytes() {
-                kernel.multiply8(&scratch.v8, conv.point8(block), count, conv.depth, m);
-            } else {
-                kernel.wide().multiply(&scratch.v, conv.point(block, 0), count, conv.depth, m);
+            let mut at = 0;
+            for (band, pixels) in conv.bands(pixels.clone()) {
+                let (count, depth) = (pixels.len(), band.depth.len());
+                let m = &mut scratch.m[..count * BLOCK];
+                if conv.bytes() {
+                    let u = &conv.point8(block)[band.depth.start * BLOCK..band.depth.end * BLOCK];
+                    kernel.multiply8(&scratch.v8[at..], u, count, depth, m);
+                } else {
+                    kernel.wide().multiply(&scratch.v[at..], conv.point(block, 0), count, depth, m);
+                }
+                at += count * depth;
+                let how = Requantise { bias: &band.bias[block], ..self.requantise(block) };
+                self.store_pixels(face, pixels, block, how, m);
             }
-            self.store_pixels(face, pixels.clone(), block, m);
         }
     }
 
     /// Requantises `m` row by row of the output: between them lies a border.
-    fn store_pixels(&self, face: usize, pixels: Range<usize>, block: usize, m: &[i32]) {
+    fn store_pixels(&self, face: usize, pixels: Range<usize>, block: usize, how: Requantise<'_>, m: &[i32]) {
         let (sink, wide) = (self.sink(face, block), self.conv.output[1]);
         let mut pixel = pixels.start;
         while pixel < pixels.end {
@@ -202,29 +209,48 @@ impl Run<'_> {
             // SAFETY: as in `tiles`.
             unsafe {
                 let out = sink.data.add(y * sink.row + x * sink.pixel);
-                self.chain.kernel.wide().store(m, run, self.requantise(block), out, sink.pixel);
+                self.chain.kernel.wide().store(m, run, how, out, sink.pixel);
             }
             pixel += run;
         }
     }
 
-    /// One row of `v` per pixel: its inputs, tap by tap. What lies beyond the last tap meets zero weights.
-    fn gather_pixels<T: Copy>(
+    /// Band after band, one row of `v` per pixel: its inputs, tap by tap. What lies beyond the last tap meets zero weights.
+    fn gather_bands<T: Copy>(
         &self,
         face: usize,
         pixels: Range<usize>,
         v: &mut [T],
+        convert: impl Fn(u8) -> T + Copy,
+    ) {
+        let l = &self.conv.layout;
+        let picture = &self.input[face * l.size()..][..l.size()];
+        let mut at = 0;
+        for (band, pixels) in self.conv.bands(pixels) {
+            let size = pixels.len() * band.depth.len();
+            let v = &mut v[at..at + size];
+            if l.channels == 1 {
+                self.gather_gray(picture, pixels, v, convert);
+            } else {
+                self.gather_pixels(picture, band, pixels, v, convert);
+            }
+            at += size;
+        }
+    }
+
+    fn gather_pixels<T: Copy>(
+        &self,
+        picture: &[u8],
+        band: &Band,
+        pixels: Range<usize>,
+        v: &mut [T],
         convert: impl Fn(u8) -> T,
     ) {
-        let (conv, l) = (self.conv, &self.conv.layout);
-        let picture = &self.input[face * l.size()..][..l.size()];
-        if l.channels == 1 {
-            return self.gather_gray(picture, pixels, v, convert);
-        }
-        for (row, pixel) in v.chunks_exact_mut(conv.depth).zip(pixels) {
+        let (conv, l, taps) = (self.conv, &self.conv.layout, &self.conv.taps[band.taps.clone()]);
+        for (row, pixel) in v.chunks_exact_mut(band.depth.len()).zip(pixels) {
             let (y, x) = (pixel / conv.output[1], pixel % conv.output[1]);
             let start = (y * conv.strides[0] * l.columns + x * conv.strides[1]) * l.pixel;
-            for (to, tap) in row.chunks_exact_mut(l.channels).zip(&conv.taps) {
+            for (to, tap) in row.chunks_exact_mut(l.channels).zip(taps) {
                 for (to, &from) in to.iter_mut().zip(&picture[start + tap..][..l.channels]) {
                     *to = convert(from);
                 }

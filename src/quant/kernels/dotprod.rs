@@ -27,10 +27,10 @@ impl Kernel for DotProd {
     fn multiply8(&self, v: &[u8], u: &[i8], rows: usize, depth: usize, m: &mut [i32]) {
         check_product(v, u, rows, depth, m);
         assert!(depth.is_multiple_of(16));
-        for (row, count) in groups(rows, 4) {
+        for (row, count) in groups(rows, 6) {
             let (v, m) = (v[row * depth..].as_ptr().cast(), m[row * BLOCK..].as_mut_ptr());
             // SAFETY: the CPU has dot products; `count` rows lie inside the slices.
-            unsafe { counted!(count, [1 2 3 4], N => tile::<N>(v, u.as_ptr(), depth, m)) }
+            unsafe { counted!(count, [1 2 3 4 5 6], N => tile::<N>(v, u.as_ptr(), depth, m)) }
         }
     }
     fn dense(&self, w: Columns<'_>, x: &Active, out: &mut [[i32; DENSE_ROWS]]) {

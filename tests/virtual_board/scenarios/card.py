@@ -1,4 +1,5 @@
 """Group `card`: the SD card image boots by itself to the light and the page, and no power cut keeps it from doing so again."""
+import base64
 import json
 import os
 import random
@@ -26,6 +27,13 @@ def card_for(bench: Bench, folder: Path, board: str = "virt", **options) -> Card
     return Card(made, folder / "card.img", **options)
 
 
+# A wireless network: what the owner lays on the card, and the other end of it, on a simulated radio of the board's own.
+NETWORK = 'ssid="light room"\npsk="a light for a face"\n'
+LAID = "country=DE\r\nnetwork={\r\n" + NETWORK.replace("\n", "\r\n") + "}\r\n"
+ROUTER = "[Match]\\nName=wlan1\\n[Network]\\nAddress=10.5.5.1/24\\nDHCPServer=yes\\n"
+ACCESS_POINT = "network={\nmode=2\nfrequency=2412\nkey_mgmt=WPA-PSK\n" + NETWORK + "}\n"
+
+
 def open_console(card: Card) -> None:
     card.lay("console-password.txt", PASSWORD + "\n")
 
@@ -45,6 +53,7 @@ def image(bench: Bench):
         card = card_for(bench, Path(folder))
         bench.expect(card.shadow().startswith("root:*:"), "as written, the card lets nobody log in")
         open_console(card)
+        card.lay("wpa_supplicant.conf", LAID)
         first_start(bench, card)
         power_cuts(bench, card, count=5, seed=6)
 
@@ -109,10 +118,48 @@ def first_start(bench: Bench, card: Card) -> None:
         bad = [f"{c['check']}: {c['found']}" for c in checks.values() if c["status"] == "fail"]
         bench.expect(not bad, f"doctor finds nothing broken {bad or ''}")
         bench.expect(checks["service"]["status"] == "ok", f"doctor on the service: {checks['service']['found']}")
-        bench.expect("console-password.txt" not in board.ask("ls /boot/firmware"), "the file with the password is gone")
+        left = {"console-password.txt", "wpa_supplicant.conf"} & set(board.ask("ls /boot/firmware").split())
+        bench.expect(not left, f"the files with passwords are gone {left or ''}")
+        joins(bench, board)
     finally:
         board.pull_the_plug()
     bench.expect(card.check() == "", f"the file systems are clean after the plug was pulled {card.check()}")
+
+
+def joins(bench: Bench, board: CardBoard) -> None:
+    """The board joins the network that was laid on the card, as soon as it has a radio."""
+    board.ask("modprobe mac80211_hwsim radios=2")
+    board.ask(f"mkdir -p /run/systemd/network; printf '{ROUTER}' > /run/systemd/network/wlan1.network; networkctl reload")
+    board.ask(f"echo {base64.b64encode(ACCESS_POINT.encode()).decode()} | base64 -d > /tmp/ap.conf; wpa_supplicant -B -i wlan1 -c /tmp/ap.conf")
+    address, end = "", board.now() + 90
+    while not address and board.now() < end:
+        time.sleep(2)
+        address = board.ask("networkctl --no-legend --no-pager status wlan0 | grep -o '10[.]5[.]5[.][0-9]*' | head -n 1")
+    bench.expect(address != "", f"it is in the network that was laid on the card, as {address or board.ask('networkctl; wpa_cli -i wlan0 status')}")
+
+
+@scenario("data-gone", "the data partition is beyond repair: the light comes up all the same, and doctor says so", "card")
+def data_gone(bench: Bench):
+    with tempfile.TemporaryDirectory(prefix="vboard-card-") as folder:
+        card = card_for(bench, Path(folder))
+        open_console(card)
+        board = start(bench, card, "whole")
+        try:
+            until_light(board)
+            board.ask("sync")
+        finally:
+            board.pull_the_plug()
+        card.wear_out_data()
+        board = start(bench, card, "data-gone")
+        try:
+            bench.within("from power-on to the light without the data partition", until_light(board), FIRST_LIGHT)
+            failed = board.ask("systemctl --failed --no-legend --plain | cut -d' ' -f1").split()
+            bench.marks.append(f"systemd calls failed: {', '.join(failed) or 'nothing'}")
+            checks = {c["check"]: c for c in json.loads(board.ask("moodlight doctor --json").splitlines()[-1])}
+            bench.expect(checks["disk"]["status"] == "fail", f"doctor on the disk: {checks['disk']['found']}")
+            bench.expect(checks["service"]["status"] == "ok", f"doctor on the service: {checks['service']['found']}")
+        finally:
+            board.pull_the_plug()
 
 
 def power_cuts(bench: Bench, card: Card, count: int, seed: int) -> None:
