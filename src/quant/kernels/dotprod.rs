@@ -1,6 +1,7 @@
 //! aarch64 with dot product (Cortex-A76, A78AE): SDOT on i8, sixteen products an instruction and two a cycle, which beats
 //! Winograd's quarter of the products at four an instruction and one a cycle. Pixels are gathered less 128, so that
-//! they are signed.
+//! they are signed. A tile of six pixels has 24 sums, six inputs and a pair of weights in the 32 registers: 117 instructions for 96
+//! SDOT (four pixels: 80 for 64, five: 99 for 80).
 
 use std::arch::aarch64::*;
 use std::arch::asm;
