@@ -19,7 +19,6 @@ fn original() -> PathBuf {
 /// What is changed in the convolution. Inputs by number: x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale,
 /// y_zero_point, bias.
 enum Harm {
-    Nothing,
     /// An attribute's integers.
     Attribute(&'static str, &'static [i64]),
     /// Every value of an input.
@@ -35,7 +34,6 @@ enum Harm {
 impl Harm {
     fn apply(self, graph: &mut GraphProto) {
         match self {
-            Harm::Nothing => {}
             Harm::Attribute(name, value) => integers(graph, name, value),
             Harm::Input(at, value) => {
                 let raw = &mut constant(graph, at).raw_data;
@@ -57,9 +55,9 @@ impl Harm {
 }
 
 /// The error of loading the graph after `harm`, or none.
-fn load(harm: Harm) -> Option<String> {
+fn load(harm: impl FnOnce(&mut GraphProto)) -> Option<String> {
     let mut model = ModelProto::decode(&std::fs::read(original()).unwrap()[..]).unwrap();
-    harm.apply(model.graph.as_mut().unwrap());
+    harm(model.graph.as_mut().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("harmed.onnx");
     std::fs::write(&path, model.encode_to_vec()).unwrap();
@@ -91,7 +89,14 @@ fn integers(graph: &mut GraphProto, name: &str, value: &[i64]) {
 
 #[test]
 fn the_graph_itself_is_good() {
-    assert_eq!(load(Harm::Nothing), None);
+    assert_eq!(load(|_| {}), None);
+}
+
+/// tract looked the name up and panicked.
+#[test]
+fn an_output_that_no_node_makes_is_refused_by_name() {
+    let error = load(|graph| graph.output[0].name = "nowhere".into()).expect("refused");
+    assert!(error.contains("nowhere") && error.contains("no node"), "{error}");
 }
 
 #[rstest]
@@ -114,7 +119,7 @@ fn the_graph_itself_is_good() {
 #[case::channels_that_do_not_fit(Harm::Channels(2), &["channels", "the weights expect 32"])]
 #[case::a_scale_too_few(Harm::ScaleTooFew, &["w_scale must have 1 or"])]
 fn refused_with_the_nodes_name(#[case] harm: Harm, #[case] words: &[&str]) {
-    let error = load(harm).expect("refused");
+    let error = load(|graph| harm.apply(graph)).expect("refused");
     // The input's scale is that of the quantising node before the convolution, which is read first.
     assert!(error.contains("c0") || error.contains("q0"), "no node is named: {error}");
     for word in words {

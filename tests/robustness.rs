@@ -1,13 +1,21 @@
 //! Bytes that make no sense never make anything panic: random ones, and good ones with a few changed. Each failure
 //! prints its seed and round.
 
+use moodlight::config::Config;
 use moodlight::frame::{Frame, GrayImage};
 use moodlight::preprocess::{LumaJpeg, Still};
+use moodlight::quant::kernels;
+use moodlight::quant::onnx_file::OnnxFile;
+use moodlight::quant::plan::Plan;
+use moodlight::quant::pool::Pool;
 use moodlight::sim::intake::{InMemory, Intake};
 use moodlight::sim::mjpeg::Mjpeg;
 use moodlight::sim::y4m::Y4m;
 use moodlight::source::{Delivery, FrameRate, FrameSource, SourceError};
+use rstest::rstest;
 use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SEED: u64 = 0xfeed_face;
@@ -112,4 +120,26 @@ fn stills() {
     good.append(&mut exif);
     good.extend_from_slice(&plain[2..]);
     check(&good, |bytes| drop(Still::from_bytes(&bytes, "damaged.jpg").map(|s| s.patch(None).0.len())));
+}
+
+#[test]
+fn config() {
+    check(include_bytes!("../board/moodlight.example.toml"), |bytes| {
+        drop(Config::parse(&String::from_utf8_lossy(&bytes), "damaged.toml"));
+    });
+}
+
+/// Model files that somebody else made.
+#[rstest]
+#[case::convolution("plain_3x3.onnx")]
+#[case::linear("linear_3x3_valid.onnx")]
+fn models(#[case] name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.onnx");
+    let good = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/qconv").join(name)).unwrap();
+    check(&good, |bytes| {
+        std::fs::write(&path, bytes).unwrap();
+        let Ok(file) = OnnxFile::open(&path) else { return };
+        drop(Plan::load(&file, kernels::available()[0], &Arc::new(Pool::new(1).unwrap())));
+    });
 }

@@ -23,8 +23,16 @@ pub(super) fn register(onnx: &mut Onnx) {
 }
 
 /// # Errors
-/// A node whose operator `onnx` has no builder for.
+/// An output that nothing makes, for which tract would panic; a node whose operator `onnx` has no builder for.
 pub(super) fn known(onnx: &Onnx, graph: &GraphProto) -> TractResult<()> {
+    let made = |name: &String| {
+        graph.node.iter().any(|n| n.output.contains(name))
+            || graph.input.iter().any(|i| i.name == *name)
+            || graph.initializer.iter().any(|i| i.name == *name)
+    };
+    if let Some(nobody) = graph.output.iter().find(|o| !made(&o.name)) {
+        bail!("the graph's output {:?} is made by no node: the file is damaged", nobody.name);
+    }
     let register = &onnx.op_register.0;
     let Some(stranger) = graph.node.iter().find(|n| !register.contains_key(&n.op_type)) else {
         return Ok(());
