@@ -136,7 +136,8 @@ fn config() {
 fn models(#[case] name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.onnx");
-    let good = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/qconv").join(name)).unwrap();
+    let good =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/qconv").join(name)).unwrap();
     check(&good, |bytes| {
         std::fs::write(&path, bytes).unwrap();
         let Ok(file) = OnnxFile::open(&path) else { return };

@@ -70,7 +70,6 @@ def powercut(bench: Bench):
 
 @scenario("pi-card", "the Raspberry Pi's card on the Raspberry Pi 3 model: it starts from the slot until the service is ready, and says so on the serial line", "hand")
 def pi_card(bench: Bench):
-    """Has not been green yet: see board/README.md, "A card that is a light"."""
     with tempfile.TemporaryDirectory(prefix="vboard-card-") as folder:
         # The model's slot takes sizes that are powers of two.
         card = card_for(bench, Path(folder), "rpi4", size=1 << 30)
