@@ -38,7 +38,7 @@ impl Geometry {
 
     /// Products that one output value sums up.
     pub fn depth(&self) -> usize {
-        self.in_channels / self.groups * self.kernel[0] * self.kernel[1]
+        self.in_channels / self.groups * self.taps()
     }
 
     /// Positions of the kernel.
@@ -154,19 +154,36 @@ impl ConvSpec {
         Ok(())
     }
 
-    /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`, or where it is left out with
-    /// all but `taps`.
-    pub fn bias_at(&self, offset: i32, taps: Range<usize>) -> Vec<i32> {
+    /// Bias for sums over `x − offset` instead of `x − x_zp`, where padding is filled with `x_zp`.
+    pub fn bias_at(&self, offset: i32) -> Vec<i32> {
         let zero_point = offset - i32::from(self.x_zp);
         if zero_point == 0 {
             return self.bias.clone(); // after a ReLU: nobody needs to read the weights for it
         }
-        let all = self.geometry.taps();
-        let sum = |row: &[i8]| -> i32 {
-            row.chunks_exact(all).flat_map(|kernel| &kernel[taps.clone()]).map(|&w| i32::from(w)).sum()
-        };
         let rows = self.weights.as_i8().chunks_exact(self.geometry.depth());
-        rows.zip(&self.bias).map(|(row, &b)| b + zero_point * sum(row)).collect()
+        rows.zip(&self.bias)
+            .map(|(row, &b)| b + zero_point * row.iter().map(|&w| i32::from(w)).sum::<i32>())
+            .collect()
+    }
+
+    /// The same for sums over some of the taps, where the others are left out because padding lies there: a bias for each of
+    /// `parts`, with the weights read once.
+    pub fn biases_at(&self, offset: i32, parts: &[Range<usize>]) -> Vec<Vec<i32>> {
+        let zero_point = offset - i32::from(self.x_zp);
+        let mut biases = vec![self.bias.clone(); parts.len()];
+        let mut sums = vec![0i32; self.geometry.taps()];
+        for (o, row) in self.weights.as_i8().chunks_exact(self.geometry.depth()).enumerate() {
+            sums.fill(0);
+            for kernel in row.chunks_exact(sums.len()) {
+                for (sum, &w) in sums.iter_mut().zip(kernel) {
+                    *sum += i32::from(w);
+                }
+            }
+            for (bias, part) in biases.iter_mut().zip(parts) {
+                bias[o] += zero_point * sums[part.clone()].iter().sum::<i32>();
+            }
+        }
+        biases
     }
 
     /// Multiply-accumulates for one picture of `[height, width]`.

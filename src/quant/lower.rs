@@ -40,7 +40,9 @@ pub struct Loaded {
 pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<Loaded> {
     let onnx = framework();
     let proto = onnx.proto_model_for_read(&mut &file.reduced[..])?;
-    stock::known(&onnx, proto.graph.as_ref().context("the file holds no graph")?)?;
+    let graph = proto.graph.as_ref().context("the file holds no graph")?;
+    stock::outputs_made(graph)?;
+    stock::known(&onnx, graph)?;
     LOADING.set(file.large.clone());
     let loaded = onnx.model_for_proto_model(&proto).and_then(|model| typed(model, open_batch));
     LOADING.take();

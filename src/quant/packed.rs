@@ -111,8 +111,9 @@ pub struct Packed {
     pub group: usize,
     /// The most lines of [`DENSE_ROWS`] rows in a block ([`Method::Dense`]).
     lines: usize,
-    /// Per block.
+    /// Per block; gather's are in its [`Band`]s.
     pub bias: Vec<[i32; BLOCK]>,
+    /// Per block.
     pub multipliers: Vec<[f32; BLOCK]>,
     /// All output rows ([`Method::Gather`], [`Method::Gather8`]).
     bands: Vec<Band>,
@@ -144,11 +145,13 @@ impl Packed {
         };
         let blocks = g.out_channels.div_ceil(BLOCK);
         // Reads all weights: their pages go before the packing makes the same number of others.
-        let bias = spec.bias_at(offset_of(method), 0..g.taps());
         let bands = match method {
-            Method::Gather | Method::Gather8 => bands(spec, method, &layout, output[0], depth),
+            Method::Gather8 if layout.channels.is_multiple_of(16) => bands(spec, &layout, output[0]),
+            Method::Gather8 => vec![one_band(spec, &spec.bias_at(SIGNED), output[0], depth)],
+            Method::Gather => vec![one_band(spec, &spec.bias_at(0), output[0], depth)],
             _ => Vec::new(),
         };
+        let bias = if bands.is_empty() { blocked(&spec.bias_at(0), blocks) } else { Vec::new() };
         spec.weights.release();
         let order = Order { method, layout: &layout, tap_bytes, depth, blocks };
         let Weights { weights, corners } = pack(spec, order, kernel, pool)?;
@@ -170,7 +173,7 @@ impl Packed {
             macs: spec.macs(input),
             group: kernel.group(),
             lines: kernel.dense_lines(),
-            bias: blocked(&bias, blocks),
+            bias,
             multipliers: blocked(&spec.multipliers, blocks),
             bands,
             weights,
@@ -205,7 +208,9 @@ impl Packed {
     /// The weights that are read first.
     pub fn first_weights(&self) -> &[i8] {
         match self.method {
-            Method::Direct | Method::DirectRows => self.group_weights(0..self.group.min(self.bias.len())),
+            Method::Direct | Method::DirectRows => {
+                self.group_weights(0..self.group.min(self.multipliers.len()))
+            }
             _ => self.weights.as_i8(),
         }
     }
@@ -280,34 +285,39 @@ fn rows_inside(l: &Layout, all: usize, start: usize, dilation: usize) -> Range<u
     first..(first..all).take_while(inside).last().map_or(first, |last| last + 1)
 }
 
-/// What a method takes off each input.
-fn offset_of(method: Method) -> i32 {
-    if method == Method::Gather8 { 128 } else { 0 }
+/// What [`Method::Gather8`] takes off each input, so that it is signed.
+const SIGNED: i32 = 128;
+
+/// All of `high` output rows, with all taps, padded to `depth`.
+fn one_band(spec: &ConvSpec, bias: &[i32], high: usize, depth: usize) -> Band {
+    let g = &spec.geometry;
+    Band {
+        rows: 0..high,
+        taps: 0..g.taps(),
+        depth: 0..depth,
+        bias: blocked(bias, g.out_channels.div_ceil(BLOCK)),
+    }
 }
 
-/// The bands of `high` output rows. Bytes are summed sixteen at a time: where pixels are not multiples of that, and for
-/// words, all rows are one band of all taps.
-fn bands(spec: &ConvSpec, method: Method, l: &Layout, high: usize, depth: usize) -> Vec<Band> {
+/// The bands of `high` output rows, for pixels of whole sixteens: so many bytes are summed at a time.
+fn bands(spec: &ConvSpec, l: &Layout, high: usize) -> Vec<Band> {
     let g = &spec.geometry;
-    let (across, parts) = (g.kernel[1], method == Method::Gather8 && l.channels.is_multiple_of(16));
-    let inside = |y: usize| match rows_inside(l, g.kernel[0], y * g.strides[0], g.dilations[0]) {
-        rows if parts && !rows.is_empty() => rows,
-        _ => 0..g.kernel[0],
+    let tap_rows = |y: usize| match rows_inside(l, g.kernel[0], y * g.strides[0], g.dilations[0]) {
+        none if none.is_empty() => 0..g.kernel[0],
+        inside => inside,
     };
-    let band = |y: usize| {
-        let taps = inside(y).start * across..inside(y).end * across;
-        let bias = blocked(&spec.bias_at(offset_of(method), taps.clone()), g.out_channels.div_ceil(BLOCK));
-        let depth = if parts { taps.start * l.channels..taps.end * l.channels } else { 0..depth };
-        Band { rows: y..y + 1, taps, depth, bias }
+    let rows: Vec<usize> = (0..high).collect();
+    let runs: Vec<&[usize]> = rows.chunk_by(|&a, &b| tap_rows(a) == tap_rows(b)).collect();
+    let taps = |run: &&[usize]| tap_rows(run[0]).start * g.kernel[1]..tap_rows(run[0]).end * g.kernel[1];
+    let taps: Vec<Range<usize>> = runs.iter().map(taps).collect();
+    let biases = spec.biases_at(SIGNED, &taps);
+    let band = |((run, taps), bias): ((&[usize], Range<usize>), Vec<i32>)| Band {
+        rows: run[0]..run[0] + run.len(),
+        depth: taps.start * l.channels..taps.end * l.channels,
+        taps,
+        bias: blocked(&bias, g.out_channels.div_ceil(BLOCK)),
     };
-    let mut bands: Vec<Band> = Vec::new();
-    for y in 0..high {
-        match bands.last_mut() {
-            Some(last) if inside(last.rows.start) == inside(y) => last.rows.end += 1,
-            _ => bands.push(band(y)),
-        }
-    }
-    bands
+    runs.into_iter().zip(taps).zip(biases).map(band).collect()
 }
 
 fn blocked<T: Copy + Default>(values: &[T], blocks: usize) -> Vec<[T; BLOCK]> {

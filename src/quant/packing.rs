@@ -93,7 +93,7 @@ fn pack_winograd(
 /// `[block][depth, channel]`; depth is `[ky][kx][channel]`, as pixels are gathered.
 fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel) -> std::io::Result<Pages> {
     let g = &spec.geometry;
-    let (taps, channels, w) = (g.kernel[0] * g.kernel[1], g.in_channels, spec.weights.as_i8());
+    let (taps, channels, w) = (g.taps(), g.in_channels, spec.weights.as_i8());
     let mut pages = Pages::new(blocks * depth * BLOCK * 2)?;
     for (block, u) in pages.as_i16_mut().chunks_exact_mut(depth * BLOCK).enumerate() {
         let here = BLOCK.min(g.out_channels - block * BLOCK);
@@ -117,7 +117,7 @@ fn pack_bytes(
     group: usize,
 ) -> std::io::Result<Pages> {
     let g = &spec.geometry;
-    let (taps, w) = (g.kernel[0] * g.kernel[1], spec.weights.as_i8());
+    let (taps, w) = (g.taps(), spec.weights.as_i8());
     let mut pages = Pages::new(blocks * depth * BLOCK)?;
     for (o, row) in w.chunks_exact(g.depth()).enumerate() {
         let first = o / BLOCK / group * group;

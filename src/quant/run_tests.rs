@@ -83,11 +83,16 @@ fn expected(spec: &ConvSpec, x: &[u8], faces: usize, input: [usize; 2], pool2: b
     out
 }
 
-fn check(seed: u64, rounds: usize, method: impl Fn(&mut Random) -> Method) {
+/// Random layers of a `method`, as `shape` draws them, through every kernel on some threads, several pictures each, pooled or not.
+fn check(
+    seed: u64,
+    rounds: usize,
+    method: Method,
+    shape: impl Fn(&mut Random, Method) -> (Geometry, [usize; 2]),
+) {
     println!("seed {seed:#x}");
     let mut random = Random(seed);
     for round in 0..rounds {
-        let method = method(&mut random);
         let (geometry, input) = shape(&mut random, method);
         let spec = layer(&mut random, geometry, round % 4 == 3);
         if let Method::Winograd(form) = method
@@ -95,45 +100,36 @@ fn check(seed: u64, rounds: usize, method: impl Fn(&mut Random) -> Method) {
         {
             continue;
         }
-        compare(&mut random, &spec, method, input, &format!("seed {seed:#x} round {round}"));
-    }
-}
-
-/// Several pictures through every kernel, on some threads, pooled or not.
-fn compare(random: &mut Random, spec: &ConvSpec, method: Method, input: [usize; 2], round: &str) {
-    let geometry = spec.geometry;
-    let poolable =
-        method != Method::Dense && geometry.output(input).is_some_and(|out| out.iter().all(|&o| o > 1));
-    let (faces, pool2) = (1 + random.next(5), poolable && random.next(2) == 1);
-    let x = random.bytes(faces * geometry.in_channels * input[0] * input[1]);
-    let expect = expected(spec, &x, faces, input, pool2);
-    for kernel in kernels::available() {
-        let threads = 1 + random.next(3);
-        let steps = steps(spec, method, input, pool2, kernel, threads);
-        let mut got = vec![0xAA; expect.len()];
-        let mut buffers = Buffers::default();
-        steps.run(&mut buffers, faces, |l, p| spread(&x, l, p, |v| v), &mut got, |_| {});
-        let differing = got.iter().zip(&expect).filter(|(a, b)| a != b).count();
-        assert_eq!(
-            differing,
-            0,
-            "{round}: {} {method:?} {geometry:?} {input:?} faces {faces} pooled {pool2} threads {threads}",
-            kernel.name()
-        );
+        let poolable =
+            method != Method::Dense && geometry.output(input).is_some_and(|out| out.iter().all(|&o| o > 1));
+        let (faces, pool2) = (1 + random.next(5), poolable && random.next(2) == 1);
+        let x = random.bytes(faces * geometry.in_channels * input[0] * input[1]);
+        let expect = expected(&spec, &x, faces, input, pool2);
+        for kernel in kernels::available() {
+            let threads = 1 + random.next(3);
+            let steps = steps(&spec, method, input, pool2, kernel, threads);
+            let mut got = vec![0xAA; expect.len()];
+            let mut buffers = Buffers::default();
+            steps.run(&mut buffers, faces, |l, p| spread(&x, l, p, |v| v), &mut got, |_| {});
+            let differing = got.iter().zip(&expect).filter(|(a, b)| a != b).count();
+            assert_eq!(
+                differing,
+                0,
+                "seed {seed:#x} round {round}: {} {method:?} {geometry:?} {input:?} faces {faces} pooled {pool2} \
+                 threads {threads}",
+                kernel.name()
+            );
+        }
     }
 }
 
 /// Pixels of whole sixteens: the taps that lie in the border above and below are left out.
 #[test]
 fn bytes_gathered_without_the_border_equal_the_reference() {
-    let mut random = Random(0x5eed_3001);
-    println!("seed {:#x}", random.0);
-    for round in 0..60 {
-        let (mut geometry, input) = shape(&mut random, Method::Gather8);
-        geometry.in_channels = 16 * (1 + random.next(3));
-        let spec = layer(&mut random, geometry, round % 4 == 3);
-        compare(&mut random, &spec, Method::Gather8, input, &format!("seed 0x5eed_3001 round {round}"));
-    }
+    check(0x5eed_3001, 60, Method::Gather8, |random, method| {
+        let (geometry, input) = shape(random, method);
+        (Geometry { in_channels: 16 * (1 + random.next(3)), ..geometry }, input)
+    });
 }
 
 fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
@@ -181,7 +177,7 @@ fn shape(random: &mut Random, method: Method) -> (Geometry, [usize; 2]) {
 #[case::direct_rows(0x5eed_1007, Method::DirectRows)]
 #[case::dense(0x5eed_1004, Method::Dense)]
 fn every_kernel_equals_the_reference(#[case] seed: u64, #[case] method: Method) {
-    check(seed, 60, |_| method);
+    check(seed, 60, method, shape);
 }
 
 /// A deep layer of the network's own width: sums near the limits of the Winograd forms.

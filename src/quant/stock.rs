@@ -23,16 +23,22 @@ pub(super) fn register(onnx: &mut Onnx) {
 }
 
 /// # Errors
-/// An output that nothing makes, for which tract would panic; a node whose operator `onnx` has no builder for.
-pub(super) fn known(onnx: &Onnx, graph: &GraphProto) -> TractResult<()> {
+/// An output of the graph that nothing in it makes, for which tract would panic.
+pub(super) fn outputs_made(graph: &GraphProto) -> TractResult<()> {
     let made = |name: &String| {
         graph.node.iter().any(|n| n.output.contains(name))
             || graph.input.iter().any(|i| i.name == *name)
             || graph.initializer.iter().any(|i| i.name == *name)
     };
-    if let Some(nobody) = graph.output.iter().find(|o| !made(&o.name)) {
-        bail!("the graph's output {:?} is made by no node: the file is damaged", nobody.name);
+    match graph.output.iter().find(|o| !made(&o.name)) {
+        Some(o) => bail!("the graph's output {:?} is made by no node: the file is damaged", o.name),
+        None => Ok(()),
     }
+}
+
+/// # Errors
+/// A node whose operator `onnx` has no builder for.
+pub(super) fn known(onnx: &Onnx, graph: &GraphProto) -> TractResult<()> {
     let register = &onnx.op_register.0;
     let Some(stranger) = graph.node.iter().find(|n| !register.contains_key(&n.op_type)) else {
         return Ok(());

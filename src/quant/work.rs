@@ -80,12 +80,12 @@ impl Run<'_> {
     }
 
     pub(super) fn blocks(&self) -> usize {
-        self.conv.bias.len()
+        self.conv.multipliers.len()
     }
 
-    fn requantise(&self, block: usize) -> Requantise<'_> {
+    fn requantise<'b>(&'b self, block: usize, bias: &'b [[i32; BLOCK]]) -> Requantise<'b> {
         Requantise {
-            bias: &self.conv.bias[block],
+            bias: &bias[block],
             multipliers: &self.conv.multipliers[block],
             zero_point: self.conv.y_zp,
             pool: self.pooled,
@@ -155,7 +155,7 @@ impl Run<'_> {
                 // other item writes these channels of these pixels.
                 unsafe {
                     let sink = self.sink(face, block);
-                    kernel.winograd_output(of, self.requantise(block), sink, at);
+                    kernel.winograd_output(of, self.requantise(block, &conv.bias), sink, at);
                 }
             }
         }
@@ -192,8 +192,7 @@ impl Run<'_> {
                     kernel.wide().multiply(&scratch.v[at..], conv.point(block, 0), count, depth, m);
                 }
                 at += count * depth;
-                let how = Requantise { bias: &band.bias[block], ..self.requantise(block) };
-                self.store_pixels(face, pixels, block, how, m);
+                self.store_pixels(face, pixels, block, self.requantise(block, &band.bias), m);
             }
         }
     }
@@ -308,7 +307,15 @@ impl Run<'_> {
                 let sink = self.sink(face, block);
                 // SAFETY: these channels of the only pixel of this face, in the output buffer, which has room for whole
                 // blocks; no other item's.
-                unsafe { kernel.wide().store(sums, 1, self.requantise(block), sink.data, sink.pixel) };
+                unsafe {
+                    kernel.wide().store(
+                        sums,
+                        1,
+                        self.requantise(block, &self.conv.bias),
+                        sink.data,
+                        sink.pixel,
+                    )
+                };
             }
         }
     }
