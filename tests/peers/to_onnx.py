@@ -28,14 +28,18 @@ class Writer:
         z = self.constant(f"{name}.zero", np.uint8(zero))
         return self.node("DequantizeLinear", [self.node("QuantizeLinear", [x, s, z], f"{name}.q"), s, z], f"{name}.dq")
 
-    def save(self, x: str, path: Path) -> None:
-        self.node("Flatten", [x], "logits", axis=1)
-        value = lambda n, shape: helper.make_tensor_value_info(n, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(self.nodes, "vgg", [value("input", [1, 1, 48, 48])], [value("logits", [1, 7])],
-                                  self.constants)
+    def save(self, path: Path, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> None:
+        """Name and shape of each."""
+        values = lambda named: [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in named.items()]
+        graph = helper.make_graph(self.nodes, path.stem, values(inputs), values(outputs), self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
         onnx.checker.check_model(model)
         onnx.save(model, str(path))
+
+
+def save_vgg(w: Writer, x: str, path: Path) -> None:
+    w.node("Flatten", [x], "logits", axis=1)
+    w.save(path, {"input": [1, 1, 48, 48]}, {"logits": [1, 7]})
 
 
 def convolution(w: Writer, x: str, layer: Layer, weight: str, bias: str) -> str:
@@ -54,7 +58,7 @@ def f32(layers: list[Layer], path: Path) -> None:
     for layer in layers:
         weight = w.constant(f"{layer.name}.w", layer.weight)
         x = pooled(w, convolution(w, x, layer, weight, w.constant(f"{layer.name}.b", layer.bias)), layer)
-    w.save(x, path)
+    save_vgg(w, x, path)
 
 
 def qdq(layers: list[Layer], path: Path) -> None:
@@ -69,4 +73,4 @@ def qdq(layers: list[Layer], path: Path) -> None:
                                            w.constant(f"{n}.bz", np.zeros(channels, np.int32))], f"{n}.bf", axis=0)
         x = convolution(w, x, layer, weight, bias)
         x = pooled(w, w.quantise(x, n, layer.y_scale, layer.y_zero), layer)
-    w.save(x, path)
+    save_vgg(w, x, path)

@@ -9,37 +9,34 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper, save
+
+from to_onnx import Writer
 
 PARAMETERS = 75_856
 STRIDES = (8, 16, 32)
 HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 
-class Net:
-    """Nodes and constants; `parameters` counts as the paper does, batch norm apart from its convolution."""
+class Net(Writer):
+    """Numbers what it adds; `parameters` counts as the paper does, batch norm apart from its convolution."""
 
     def __init__(self):
-        self.nodes, self.constants, self.parameters = [], [], 0
-        self.chance = np.random.default_rng(1)
+        super().__init__()
+        self.parameters, self.chance = 0, np.random.default_rng(1)
 
-    def node(self, kind: str, inputs: list[str], **attributes) -> str:
-        name = f"n{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_", **attributes))
-        return name
+    def add(self, kind: str, inputs: list[str], **attributes) -> str:
+        return self.node(kind, inputs, f"n{len(self.nodes)}", **attributes)
 
-    def constant(self, value: np.ndarray) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
+    def keep(self, value: np.ndarray) -> str:
+        return self.constant(f"c{len(self.constants)}", value)
 
     def conv(self, x: str, shape: tuple[int, ...], norm: bool, **attributes) -> str:
         """Convolution, with what batch norm folds into, and ReLU where there was one."""
-        weight = self.constant((self.chance.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32))
-        bias = self.constant(np.zeros(shape[0], np.float32))
+        weight = self.keep((self.chance.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32))
+        bias = self.keep(np.zeros(shape[0], np.float32))
         self.parameters += int(np.prod(shape)) + shape[0] * (3 if norm else 1)
-        x = self.node("Conv", [x, weight, bias], **attributes)
-        return self.node("Relu", [x]) if norm else x
+        x = self.add("Conv", [x, weight, bias], **attributes)
+        return self.add("Relu", [x]) if norm else x
 
     def unit(self, x: str, inputs: int, outputs: int, norm: bool = True) -> str:
         """1x1 over channels, then 3x3 within each."""
@@ -47,7 +44,7 @@ class Net:
         return self.conv(x, (outputs, 1, 3, 3), norm, pads=[1] * 4, group=outputs)
 
     def pool(self, x: str) -> str:
-        return self.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
+        return self.add("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
 
 
 def write(path: Path, width: int, height: int) -> None:
@@ -61,28 +58,23 @@ def write(path: Path, width: int, height: int) -> None:
             levels.append(x)
         if stage < 3:
             x = net.pool(x)
-    twice = net.constant(np.array([1, 1, 2, 2], np.float32))
+    twice = net.keep(np.array([1, 1, 2, 2], np.float32))
     for i in (2, 1, 0):
         levels[i] = net.unit(levels[i], 64, 64)
         if i > 0:
-            up = net.node("Resize", [levels[i], "", twice], mode="nearest", nearest_mode="floor",
+            up = net.add("Resize", [levels[i], "", twice], mode="nearest", nearest_mode="floor",
                           coordinate_transformation_mode="asymmetric")
-            levels[i - 1] = net.node("Add", [levels[i - 1], up])
+            levels[i - 1] = net.add("Add", [levels[i - 1], up])
     levels = [net.unit(level, 64, 64) for level in levels]
-    outputs = []
+    outputs = {}
     for kind, channels in HEADS.items():
-        shape = net.constant(np.array([1, -1, channels], np.int64))
+        shape = net.keep(np.array([1, -1, channels], np.int64))
         for stride, level in zip(STRIDES, levels):
-            y = net.node("Transpose", [net.unit(level, 64, channels, norm=False)], perm=[0, 2, 3, 1])
-            y = net.node("Reshape", [y, shape])
-            y = net.node("Sigmoid", [y]) if kind in ("cls", "obj") else y
-            net.nodes.append(helper.make_node("Identity", [y], [f"{kind}_{stride}"], name=f"{kind}_{stride}_"))
-            cells = (width // stride) * (height // stride)
-            outputs.append(helper.make_tensor_value_info(f"{kind}_{stride}", TensorProto.FLOAT, [1, cells, channels]))
+            y = net.add("Transpose", [net.unit(level, 64, channels, norm=False)], perm=[0, 2, 3, 1])
+            y = net.add("Reshape", [y, shape])
+            y = net.add("Sigmoid", [y]) if kind in ("cls", "obj") else y
+            name = net.node("Identity", [y], f"{kind}_{stride}")
+            outputs[name] = [1, (width // stride) * (height // stride), channels]
     if net.parameters != PARAMETERS:
         raise AssertionError(f"{net.parameters} parameters, the paper says {PARAMETERS}")
-    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, height, width])]
-    graph = helper.make_graph(net.nodes, "yunet", inputs, outputs, net.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    checker.check_model(model)
-    save(model, str(path))
+    net.save(path, {"input": [1, 3, height, width]}, outputs)
