@@ -30,7 +30,7 @@ def card_for(bench: Bench, folder: Path, board: str = "virt", **options) -> Card
 # A wireless network: what the owner lays on the card, and the other end of it, on a simulated radio of the board's own.
 NETWORK = 'ssid="light room"\npsk="a light for a face"\n'
 LAID = "country=DE\r\nnetwork={\r\n" + NETWORK.replace("\n", "\r\n") + "}\r\n"
-ROUTER = "[Match]\\nName=wlan1\\n[Network]\\nAddress=10.5.5.1/24\\nDHCPServer=yes\\n"
+ROUTER = "[Match]\nName=wlan1\n[Network]\nAddress=10.5.5.1/24\nDHCPServer=yes\n"
 ACCESS_POINT = "network={\nmode=2\nfrequency=2412\nkey_mgmt=WPA-PSK\n" + NETWORK + "}\n"
 
 
@@ -113,7 +113,7 @@ def first_start(bench: Bench, card: Card) -> None:
         bench.expect(grown > 256, f"the data partition has grown, to {grown} MiB")
         name, identity = board.ask("hostname"), board.ask("cat /etc/machine-id")
         bench.expect(name == f"moodlight-{identity[:6]}", f"it has a name of its own: {name}")
-        checks = {c["check"]: c for c in json.loads(board.ask("moodlight doctor --json").splitlines()[-1])}
+        checks = doctor(board)
         bad = [f"{c['check']}: {c['found']}" for c in checks.values() if c["status"] == "fail"]
         bench.expect(not bad, f"doctor finds nothing broken {bad or ''}")
         bench.expect(checks["service"]["status"] == "ok", f"doctor on the service: {checks['service']['found']}")
@@ -125,11 +125,21 @@ def first_start(bench: Bench, card: Card) -> None:
     bench.expect(card.check() == "", f"the file systems are clean after the plug was pulled {card.check()}")
 
 
+def writing(text: str, file: str) -> str:
+    """The command that writes a file, whatever quotes it holds."""
+    return f"echo {base64.b64encode(text.encode()).decode()} | base64 -d > {file}"
+
+
+def doctor(board: CardBoard) -> dict[str, dict]:
+    """What the board's doctor finds, by check."""
+    return {c["check"]: c for c in json.loads(board.ask("moodlight doctor --json").splitlines()[-1])}
+
+
 def joins(bench: Bench, board: CardBoard) -> None:
     """The board joins the network that was laid on the card, as soon as it has a radio."""
     board.ask("modprobe mac80211_hwsim radios=2")
-    board.ask(f"mkdir -p /run/systemd/network; printf '{ROUTER}' > /run/systemd/network/wlan1.network; networkctl reload")
-    board.ask(f"echo {base64.b64encode(ACCESS_POINT.encode()).decode()} | base64 -d > /tmp/ap.conf; wpa_supplicant -B -i wlan1 -c /tmp/ap.conf")
+    board.ask(f"mkdir -p /run/systemd/network; {writing(ROUTER, '/run/systemd/network/wlan1.network')}; networkctl reload")
+    board.ask(f"{writing(ACCESS_POINT, '/tmp/ap.conf')}; wpa_supplicant -B -i wlan1 -c /tmp/ap.conf")
     address, end = "", board.now() + 90
     while not address and board.now() < end:
         time.sleep(2)
@@ -145,7 +155,7 @@ def data_gone(bench: Bench):
         board = start(bench, card, "whole")
         try:
             until_light(board)
-            board.ask("sync")
+            board.ask("true")  # logged in: the password was taken
         finally:
             board.pull_the_plug()
         card.wear_out_data()
@@ -154,7 +164,7 @@ def data_gone(bench: Bench):
             bench.within("from power-on to the light without the data partition", until_light(board), FIRST_LIGHT)
             failed = board.ask("systemctl --failed --no-legend --plain | cut -d' ' -f1").split()
             bench.marks.append(f"systemd calls failed: {', '.join(failed) or 'nothing'}")
-            checks = {c["check"]: c for c in json.loads(board.ask("moodlight doctor --json").splitlines()[-1])}
+            checks = doctor(board)
             bench.expect(checks["disk"]["status"] == "fail", f"doctor on the disk: {checks['disk']['found']}")
             bench.expect(checks["service"]["status"] == "ok", f"doctor on the service: {checks['service']['found']}")
         finally:
