@@ -7,6 +7,7 @@ from pathlib import Path
 from .agent import Agent
 from .image import Image
 from .machine import Machine
+from .pace import Pace
 from .panels import Oled, Screen
 from .pins import Pins
 from .timeline import Timeline
@@ -26,6 +27,7 @@ class Board:
         self.pins = Pins(self.now, self.timeline)
         self.agent: Agent | None = None
         self.machine = Machine(image, self.share, artefacts / "console.log", self.pins.on_edge)
+        self.pace = self.pins.pace = Pace(self.machine.process.pid)
         self.agent = Agent(self.machine, self.share)
         self.webcam = Webcam(self.machine.path("usb0"), [])
         self._oled_address: int | None = None
@@ -128,9 +130,10 @@ class Board:
 
     def wait_for(self, what: str, ready, timeout: float, step: float = 0.1):
         """Polls `ready()` until it gives something true; for what cannot wake a waiter (memory, files)."""
-        end = time.monotonic() + timeout
+        began = time.monotonic()
         while not (found := ready()):
-            if time.monotonic() >= end:
+            waited = time.monotonic() - began
+            if waited >= timeout and waited >= timeout * self.pace.over(waited):
                 raise AssertionError(f"no {what} within {timeout:.1f} s")
             time.sleep(step)
         return found

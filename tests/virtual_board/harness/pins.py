@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from .image import LINE_NAMES
+from .pace import Pace
 
 
 class PinError(AssertionError):
@@ -25,6 +26,8 @@ class Pins:
         self._edges: list[Edge] = []
         self._levels = [False] * len(names)
         self._changed = threading.Condition()
+        # How slow the board goes, when somebody watches that: waits last as much longer.
+        self.pace: Pace | None = None
 
     def on_edge(self, line: int, level: bool, host_time: float) -> None:
         """Called by the machine's reader thread."""
@@ -55,16 +58,16 @@ class Pins:
 
     def wait(self, what: str, ready, timeout: float):
         """Waits until `ready()` gives something true and returns it; `ready` may look at `lit()` and `edges()`."""
-        end = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
             found = ready()
             if found:
                 return found
-            left = end - time.monotonic()
-            if left <= 0:
-                raise PinError(f"no {what} within {timeout:.1f} s; lit: {self.describe()}")
+            waited = time.monotonic() - began
+            if waited >= timeout and waited >= timeout * (self.pace.over(waited) if self.pace else 1.0):
+                raise PinError(f"no {what} within {waited:.1f} s; lit: {self.describe()}")
             with self._changed:
-                self._changed.wait(min(left, 0.05))
+                self._changed.wait(0.05)
 
     def wait_lit(self, lines: set[int], timeout: float, steady: float = 0.0) -> float:
         """Waits until exactly these lines are lit, for at least `steady` seconds; returns since when (guest's clock)."""

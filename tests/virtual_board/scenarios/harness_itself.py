@@ -3,6 +3,7 @@ import time
 
 from harness.bench import Bench, scenario
 from harness.image import LINE_NAMES
+from harness.pace import PROBE_SECONDS, Sample, slowness
 from harness.pictures import committed, gray_yuyv
 
 
@@ -90,3 +91,23 @@ def screen_seen(bench: Bench):
     colours = board.screen().colours()
     bench.expect(max(colours, key=colours.get) == (255, 255, 255), "a white framebuffer is a white screen")
     board.agent.run("cat /dev/zero > /dev/fb0", check=False)
+
+
+@scenario("pace", "how slow the board goes is read from the probe and from the emulator's waiting", "harness")
+def pace(bench: Bench):
+    def window(probe: float, on_core: float, without: float) -> list[Sample]:
+        """Ten seconds in which a probe took `probe` times its own, and the emulator's threads ran and waited so many seconds."""
+        return [Sample(at, probe * PROBE_SECONDS, on_core * at / 10, without * at / 10) for at in (0.0, 5.0, 10.0)]
+    cases = [
+        ("alone", window(1, 12, 0), 1.0),
+        ("a faster core counts for nothing", window(0.5, 12, 0), 1.0),
+        ("a core half as fast", window(2, 12, 0), 2.0),
+        ("as long ready as on a core", window(1, 8, 8), 2.0),
+        ("both", window(2, 8, 8), 4.0),
+        ("an emulator that has hardly run says nothing", window(1, 0.1, 5), 1.0),
+        ("no samples yet", [], 1.0),
+    ]
+    for what, samples, expected in cases:
+        found = slowness(samples)
+        bench.expect(abs(found - expected) < 1e-9, f"{what}: {found:.2f}")
+    bench.marks.append(f"in the last ten seconds: {bench.board.pace.over(10):.2f}")

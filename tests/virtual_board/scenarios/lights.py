@@ -39,8 +39,7 @@ def farewell(bench: Bench, longest: float, search: float) -> float:
 
 def frame_seconds(run) -> float:
     """Time between two frames that are worked through, the median of the last ones."""
-    last = gaps(run)[-11:]
-    return median(last) if last else 1.0
+    return median(gaps(run)[-11:])
 
 
 @scenario("happy-led", "a happy face lights the happy LED, and no other, within the decision's dwell", "lights")
@@ -50,6 +49,7 @@ def happy_led(bench: Bench):
     bench.show(committed("nobody"))
     run = bench.firmware.running(bench.lights(spare="fault", oled=True))
     board.pins.wait("beat of the neutral LED", lambda: LINE["neutral"] in board.pins.lit(), 30)
+    board.wait_for("looks at nobody", lambda: len(gaps(run)) >= 3, 30)
     frame = frame_seconds(run)
     began = bench.show(bench.happy())
     lit = board.pins.wait_lit({LINE["happy"]}, 20, steady=1.0)
