@@ -146,6 +146,7 @@ fn judges_config(#[case] config: ConfigFile, #[case] status: Status, #[case] wor
 #[case::silent(works(None, 0, 0), Status::Fail, &["no usable frame in 2.0 s", "plug it in again"])]
 #[case::absent(fails("no such camera; there is no other", &[]), Status::Fail, &["/dev/video0", "lsusb"])]
 #[case::rights(fails("no permission: add the user", &[]), Status::Fail, &["usermod -aG video"])]
+#[case::not_allowed(fails("not allowed: the service may open no cameras", &[]), Status::Fail, &["systemctl restart moodlight"])]
 #[case::busy(fails("busy: zoom uses it", &["zoom (pid 12)"]), Status::Fail, &["end zoom (pid 12)"])]
 #[case::csi(fails("this is the raw sensor of a CSI camera (unicam)", &[]), Status::Fail, &["camera.csi"])]
 #[case::usb_full(fails("the USB bus has no bandwidth left for it", &[]), Status::Fail, &["another USB port"])]

@@ -85,6 +85,13 @@ fn the_unit_says_what_the_light_needs() {
     for class in ["video4linux", "gpiochip", "i2c", "drm", "fb", "watchdog"] {
         assert!(unit.contains(&format!("DeviceAllow=char-{class} rw")), "{class}");
     }
+    // Classes that a module brings are known before the list of devices is made: a camera that came later was refused for good.
+    for module in ["videodev", "drm", "i2c-dev"] {
+        for key in ["Wants=", "After="] {
+            let named = |l: &str| l.starts_with(key) && l.contains(&format!("modprobe@{module}.service"));
+            assert!(unit.lines().any(named), "{key} {module}");
+        }
+    }
 }
 
 #[test]

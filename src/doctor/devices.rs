@@ -37,6 +37,9 @@ pub fn camera(camera: &Camera) -> Check {
 
 fn camera_advice(reason: &str) -> &'static str {
     match reason {
+        r if r.contains("not allowed") => {
+            "start the service anew; its unit has to allow cameras (DeviceAllow)"
+        }
         r if r.contains("no permission") => "let this user into the group video, then log in again",
         r if r.contains("raw sensor") || r.contains("CSI") => {
             "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi"
@@ -51,7 +54,11 @@ fn camera_advice(reason: &str) -> &'static str {
 
 impl Check {
     fn fix_for(self, reason: &str) -> Self {
-        if reason.contains("no permission") { self.fix("sudo usermod -aG video $USER") } else { self }
+        match reason {
+            r if r.contains("not allowed") => self.fix("sudo systemctl restart moodlight"),
+            r if r.contains("no permission") => self.fix("sudo usermod -aG video $USER"),
+            _ => self,
+        }
     }
 }
 

@@ -221,7 +221,12 @@ impl Counter {
 fn why_not_open(path: &Path, e: &io::Error) -> String {
     match Errno::from_io_error(e) {
         Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => format!("no such camera{}", others(path)),
-        Some(Errno::ACCESS | Errno::PERM) => {
+        // The file's mode refuses with EACCES; a service manager's list of devices with EPERM (kernel, cgroup-v2: device controller).
+        Some(Errno::PERM) => {
+            "not allowed: the service may open no cameras; start it anew (sudo systemctl restart moodlight), its unit needs DeviceAllow=char-video4linux"
+                .into()
+        }
+        Some(Errno::ACCESS) => {
             "no permission: add the user to the group `video` (sudo usermod -aG video $USER) and log in again"
                 .into()
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from .board import Board
 from .firmware import LINE, Firmware, Run, config
 from .image import Image
+from .pace import Pace
 from .pictures import committed
 
 
@@ -115,14 +116,15 @@ class Bench:
             raise Failed(what)
         self.marks.append(what)
 
-    def within(self, what: str, seconds: float, limit: float) -> None:
+    def within(self, what: str, seconds: float, limit: float, pace: Pace | None = None) -> None:
         """Notes a measured time that ended just now, and fails when it is over its limit (both on the guest's clock). The limit is for the
-        machine that it was set on, alone; where the board went slower meanwhile, it is as much longer, and the mark says so."""
+        machine that it was set on, alone; where the board went slower meanwhile, it is as much longer, and the mark says so. `pace`: of a machine
+        other than the board."""
         text = f"{what} {seconds:.2f} s (limit {limit:.2f} s)"
         if seconds > limit:
-            pace = self.board.pace.over(seconds + JUST_NOW)
-            text += f"; the board went {pace:.2f} times as slow as where that was set, so {limit * pace:.2f} s"
-            if seconds > limit * pace:
+            slower = (pace or self.board.pace).over(seconds + JUST_NOW)
+            text += f"; the board went {slower:.2f} times as slow as where that was set, so {limit * slower:.2f} s"
+            if seconds > limit * slower:
                 raise Failed(text)
         self.marks.append(text)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .image import MACHINE, Image
 from .machine import Machine, MachineError
+from .pace import Pace
 from .panels import Screen
 from .pins import Pins
 from .timeline import Timeline
@@ -23,6 +24,8 @@ LARGER = 256 << 20
 # Where the FAT partition begins.
 FAT = 1 << 20
 PASSWORD = "open sesame"
+# The kernel notes when which program began, on the clock that systemd's times are on. That costs nothing that could be measured.
+TRACED = "trace_event=sched:sched_process_exec trace_clock=mono"
 
 
 class Card:
@@ -96,7 +99,7 @@ class CardMachine(Machine):
         command = ["nice", "-n", "5", "qemu-system-aarch64", *MACHINE, "-accel", "tcg,tb-size=512", "-nic", "none", "-display", "none",
                    "-no-reboot", "-monitor", "none", "-serial", "stdio", "-dtb", image.device_tree,
                    "-kernel", self._card.made / "vmlinuz", "-initrd", self._card.made / "initrd.img",
-                   "-append", (self._card.made / "cmdline.txt").read_text().strip(),
+                   "-append", f"{(self._card.made / 'cmdline.txt').read_text().strip()} {TRACED}",
                    "-drive", f"file={self._card.file},format=raw,if=none,id=card,cache=writethrough", "-device", "virtio-blk-pci,drive=card",
                    "-qmp", self._server("qmp"), "-qtest", self._server("qtest"), "-qtest-log", "none",
                    "-device", "virtio-serial-pci", "-chardev", f"socket,id=shell,path={self.folder.name}/shell,server=on,wait=off",
@@ -111,14 +114,16 @@ class CardMachine(Machine):
 
 
 class CardBoard:
-    """One start of the card, with a webcam that is plugged in from the beginning. Times are seconds since power-on."""
+    """One start of the card, with a webcam that is plugged in from the beginning unless `plugged` is false. Times are seconds since power-on."""
 
-    def __init__(self, image: Image, card: Card, artefacts: Path, name: str, pictures: list[bytes]):
+    def __init__(self, image: Image, card: Card, artefacts: Path, name: str, pictures: list[bytes], plugged: bool = True):
         self.artefacts, self._began = artefacts, time.monotonic()
         self.pins = Pins(self.now, Timeline())
         self.machine = CardMachine(image, card, artefacts / f"card-{name}.log", self.pins.on_edge)
+        self.pace = self.pins.pace = Pace(self.machine.process.pid)
         self.webcam = Webcam(self.machine.path("usb0"), pictures)
-        self.webcam.plug()
+        if plugged:
+            self.webcam.plug()
         self._shell: socket.socket | None = None
 
     def now(self, host: float | None = None) -> float:
@@ -146,6 +151,14 @@ class CardBoard:
             self._until(r"set up\n", timeout)
         self.begin(command)
         return plain(self._until(r"the end\n", timeout)).removesuffix("the end\n").strip()
+
+    def start_split(self) -> tuple[float, float, float]:
+        """Seconds of this start until the light is on and systemd told so: the kernel's; systemd's, until moodlight's program began, the
+        sandbox that it was put into among them; and moodlight's own."""
+        kernel = float(re.search(r"([\d.]+)s \(kernel\)", self.ask("systemd-analyze time")).group(1))
+        began = float(re.search(r" ([\d.]+): sched_process_exec: filename=/usr/bin/moodlight ", self.ask("cat /sys/kernel/tracing/trace")).group(1))
+        ready = int(self.ask("systemctl show moodlight -p ActiveEnterTimestampMonotonic --value")) / 1e6
+        return kernel, began - kernel, ready - began
 
     def begin(self, command: str) -> None:
         """Has a command carried out without waiting for it; somebody is logged in already."""
