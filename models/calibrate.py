@@ -148,7 +148,8 @@ def main() -> None:
     args.add_argument("--plot", type=Path)
     args = args.parse_args()
     kept = np.load(args.kept)
-    result = {p: judged(kept[p], kept["labels"]) for p in ("f32", "int8")}
+    also = [name for name in kept.files if name.endswith(".onnx")]
+    result = {name: judged(kept[name], kept["labels"]) for name in ("f32", "int8", *also)}
     if args.plot:
         plot(result, args.plot)
     print(json.dumps(result))

@@ -35,9 +35,9 @@ def confusion(e: dict, precision: str) -> str:
 
 def calibration(c: dict) -> str:
     rows = ["| | judged half | fitted temperature | ECE at 1 | ECE at it | NLL at 1 | NLL at it | adopted |", "|---" * 8 + "|"]
-    for p in ("f32", "int8"):
+    for p in c:
         for half, f in zip(("second", "first"), c[p]["folds"]):
-            rows.append(f"| {p} | {half} | {f['fitted']:.3f} | {percent(f['ece_before'])} | {percent(f['ece_after'])} | "
+            rows.append(f"| {p.removesuffix('.onnx')} | {half} | {f['fitted']:.3f} | {percent(f['ece_before'])} | {percent(f['ece_after'])} | "
                         f"{f['nll_before']:.4f} | {f['nll_after']:.4f} | {c[p]['temperature']:.2f} |")
     return "\n".join(rows)
 

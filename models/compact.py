@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 import export
 import vgg
-from quantize import training_faces
+from quantize import SEED, training_faces
 
 FACES = 4096
 KEPT = 0.99
@@ -60,6 +60,12 @@ def tensor(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
+def evenly(rank: int) -> torch.Tensor:
+    """A seeded rotation of the bottleneck's axes. The product of the two layers is the same with any; but along the main directions
+    themselves the first value is many times as wide as the last, and one scale of 256 steps for all of them (int8's) loses the last."""
+    return torch.linalg.qr(torch.randn(rank, rank, generator=torch.Generator().manual_seed(SEED)))[0]
+
+
 def split(layer: export.Layer, x: torch.Tensor) -> tuple[list[export.Layer], torch.Tensor]:
     """The layer as two, and what it gives (whole) for `x`."""
     weight, bias = tensor(layer.weight).flatten(1), tensor(layer.bias)
@@ -68,7 +74,7 @@ def split(layer: export.Layer, x: torch.Tensor) -> tuple[list[export.Layer], tor
     spread, directions = torch.linalg.eigh((sums - mean).T @ (sums - mean))
     share = spread.flip(0).cumsum(0) / spread.sum()
     rank = -(-(int((share < KEPT).sum()) + 1) // BLOCK) * BLOCK
-    u = directions.flip(1)[:, :rank]
+    u = directions.flip(1)[:, :rank] @ evenly(rank)
     print(f"{layer.name}: rank {rank} keeps {share[rank - 1]:.4f} of the variance of its {len(weight)} sums")
     down = (u.T @ weight).reshape(rank, *layer.weight.shape[1:])
     rest = bias - mean

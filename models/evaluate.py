@@ -1,7 +1,7 @@
 """Accuracy of both model files on a folder of class folders, in Python: the reference for `moodlight eval`.
 
 f32 runs in PyTorch from the file's own weights (no onnxruntime), int8 in exact integer arithmetic (tests/goldens/
-exact.py). `--keep FILE.npz` stores labels, patches and logits of both, from which calibrate.py and the goldens work.
+exact.py). `--keep FILE.npz` stores labels, patches and logits of all, from which calibrate.py and the goldens work.
 """
 
 from __future__ import annotations
@@ -70,12 +70,10 @@ def scores(labels: np.ndarray, logits: np.ndarray) -> dict:
             "per_class": dict(zip(vgg.CLASSES, (hit / np.maximum(truth, 1)).tolist())), "confusion": confusion.tolist()}
 
 
-def accuracy_of(file: Path, patches: np.ndarray, labels: np.ndarray) -> float:
-    """Share of right answers of another int8 file, in exact integers."""
-    net, hits = Exact(file), 0
-    for at in range(0, len(patches), 64):
-        hits += int((net(vgg.normalise(patches[at : at + 64]).numpy()).argmax(1) == labels[at : at + 64]).sum())
-    return hits / len(labels)
+def in_integers(file: Path, patches: np.ndarray) -> np.ndarray:
+    """Logits of another int8 file, in exact integers."""
+    net = Exact(file)
+    return np.concatenate([net(vgg.normalise(patches[at : at + 64]).numpy()) for at in range(0, len(patches), 64)])
 
 
 def logits_of(patches: np.ndarray, labels: np.ndarray, f32: Folded, int8: Exact) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +93,7 @@ def main() -> None:
     args.add_argument("folder", type=Path)
     args.add_argument("--f32", default="vgg-f32.onnx")
     args.add_argument("--int8", default="vgg-int8.onnx")
-    args.add_argument("--also", type=Path, nargs="*", default=[], help="other int8 files; only their accuracy is told")
+    args.add_argument("--also", type=Path, nargs="*", default=[], help="other int8 files: of these only the accuracy is told")
     args.add_argument("--limit", type=int, help="a seeded pick of so many pictures")
     args.add_argument("--keep", help="write labels, patches and logits to this .npz")
     args = args.parse_args()
@@ -104,11 +102,12 @@ def main() -> None:
     paths, labels = [paths[i] for i in order], labels[order]
     patches = np.stack([vgg.patch_of(p) for p in paths])
     a, b = logits_of(patches, labels, Folded(args.f32), Exact(args.int8))
+    also = {file.name: in_integers(file, patches) for file in args.also}
     result = {"images": len(paths), "f32": scores(labels, a), "int8": scores(labels, b),
               "agreement": float((a.argmax(1) == b.argmax(1)).mean()),
-              "also": {file.name: accuracy_of(file, patches, labels) for file in args.also}}
+              "also": {name: float((logits.argmax(1) == labels).mean()) for name, logits in also.items()}}
     if args.keep:
-        np.savez(args.keep, labels=labels, patches=patches, f32=a, int8=b,
+        np.savez(args.keep, labels=labels, patches=patches, f32=a, int8=b, **also,
                  names=np.array([str(p.relative_to(args.folder)) for p in paths]))
     print("\n" + json.dumps(result))
 

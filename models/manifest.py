@@ -41,7 +41,7 @@ def main() -> None:
     measured, fitted = last(args.evaluation), last(args.calibration)
     accuracy = {f"vgg-{p}.onnx": measured[p]["accuracy"] for p in ("f32", "int8") if p in measured}
     accuracy |= measured.get("also", {})
-    temperature = {f"vgg-{p}.onnx": fitted[p]["temperature"] for p in ("f32", "int8") if p in fitted}
+    temperature = {name if name.endswith(".onnx") else f"vgg-{name}.onnx": found["temperature"] for name, found in fitted.items()}
     path = HERE / "manifest.toml"
     old = path.read_text()
     new = updated(old, HERE, accuracy, temperature)
