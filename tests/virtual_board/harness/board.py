@@ -133,8 +133,8 @@ class Board:
         began = time.monotonic()
         while not (found := ready()):
             waited = time.monotonic() - began
-            if waited >= timeout and waited >= timeout * self.pace.over(waited):
-                raise AssertionError(f"no {what} within {timeout:.1f} s")
+            if self.pace.late(waited, timeout):
+                raise AssertionError(f"no {what} within {waited:.1f} s")
             time.sleep(step)
         return found
 

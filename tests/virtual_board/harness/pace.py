@@ -46,6 +46,10 @@ class Pace:
         """How many times as slow as alone the board went in the last `seconds`; at least 1."""
         return slowness([sample for sample in list(self._samples) if sample.at >= time.monotonic() - seconds - STEP])
 
+    def late(self, waited: float, timeout: float) -> bool:
+        """Whether a wait that may last `timeout` seconds at full pace has lasted long enough."""
+        return waited >= timeout and waited >= timeout * self.over(waited)
+
     def _watch(self) -> None:
         while self._emulator.exists():
             self._samples.append(self.sample())

@@ -64,7 +64,7 @@ class Pins:
             if found:
                 return found
             waited = time.monotonic() - began
-            if waited >= timeout and waited >= timeout * (self.pace.over(waited) if self.pace else 1.0):
+            if self.pace.late(waited, timeout) if self.pace else waited >= timeout:
                 raise PinError(f"no {what} within {waited:.1f} s; lit: {self.describe()}")
             with self._changed:
                 self._changed.wait(0.05)
