@@ -39,12 +39,12 @@ pub(super) fn pack(
     let weights = match method {
         Method::Winograd(form) => return pack_winograd(spec, form, order, kernel, pool),
         Method::Gather => pack_gather(spec, depth, blocks, kernel),
-        Method::Gather8 => pack_bytes(spec, |tap, c| tap * g.in_channels + c, depth, blocks, 1),
-        Method::Direct => pack_bytes(spec, |tap, c| tap * tap_bytes + c, depth, blocks, group),
+        Method::Gather8 => pack_bytes(spec, |tap| tap * g.in_channels, order, 1, pool),
+        Method::Direct => pack_bytes(spec, |tap| tap * tap_bytes, order, group, pool),
         Method::DirectRows => {
             let across = g.kernel[1];
-            let at = |tap, c| tap / across * tap_bytes + tap % across * layout.pixel + c;
-            pack_bytes(spec, at, depth, blocks, group)
+            let at = |tap| tap / across * tap_bytes + tap % across * layout.pixel;
+            pack_bytes(spec, at, order, group, pool)
         }
         Method::Dense => pack_dense(spec, layout, kernel.dense_lines()),
     };
@@ -108,29 +108,48 @@ fn pack_gather(spec: &ConvSpec, depth: usize, blocks: usize, kernel: &dyn Kernel
     Ok(pages)
 }
 
-/// `[group][depth/4][block of the group][channel][4]`; `at` says which depth a tap's input channel is.
+/// `[group][depth/4][block of the group][channel][4]`; `at` says at which depth a tap's input channels begin.
 fn pack_bytes(
     spec: &ConvSpec,
-    at: impl Fn(usize, usize) -> usize,
-    depth: usize,
-    blocks: usize,
+    at: impl Fn(usize) -> usize,
+    order: Order<'_>,
     group: usize,
+    pool: &Pool,
 ) -> std::io::Result<Pages> {
-    let g = &spec.geometry;
-    let (taps, w) = (g.taps(), spec.weights.as_i8());
+    let (g, w, Order { depth, blocks, .. }) = (&spec.geometry, spec.weights.as_i8(), order);
+    let taps: Vec<usize> = (0..g.taps()).map(at).collect();
     let mut pages = Pages::new(blocks * depth * BLOCK)?;
-    for (o, row) in w.chunks_exact(g.depth()).enumerate() {
-        let first = o / BLOCK / group * group;
-        let (here, block) = (group.min(blocks - first), o / BLOCK - first);
-        let u = &mut pages.as_i8_mut()[first * depth * BLOCK..][..here * depth * BLOCK];
-        for (c, kernel) in row.chunks_exact(taps).enumerate() {
-            for (tap, &value) in kernel.iter().enumerate() {
-                let d = at(tap, c);
-                u[((d / 4 * here + block) * BLOCK + o % BLOCK) * 4 + d % 4] = value;
-            }
+    let groups = Parts::new(pages.as_i8_mut(), group * depth * BLOCK);
+    pool.run(blocks.div_ceil(group), &|_, part| {
+        // SAFETY: every group is one item, and items are handed out once.
+        let u = unsafe { groups.get(part) };
+        let first = part * group * BLOCK;
+        let rows = group.min(blocks - part * group) * BLOCK;
+        for (r, row) in w.chunks_exact(g.depth()).skip(first).take(rows).enumerate() {
+            pack_row(row, &taps, &mut u[r * 4..], rows * 4);
+        }
+    });
+    Ok(pages)
+}
+
+/// The weights of one output channel, `[channel][tap]`, to the depths from `taps` on: four of them side by side in `to`, the next
+/// four `step` bytes further.
+fn pack_row(row: &[i8], taps: &[usize], to: &mut [i8], step: usize) {
+    let aligned = taps.iter().all(|at| at % 4 == 0);
+    let fours = if aligned { row.len() / (4 * taps.len()) } else { 0 };
+    let (whole, rest) = row.split_at(fours * 4 * taps.len());
+    for (f, four) in whole.chunks_exact(4 * taps.len()).enumerate() {
+        let channels: [&[i8]; 4] = std::array::from_fn(|c| &four[c * taps.len()..][..taps.len()]);
+        for (tap, at) in taps.iter().enumerate() {
+            to[(at / 4 + f) * step..][..4].copy_from_slice(&channels.map(|channel| channel[tap]));
         }
     }
-    Ok(pages)
+    for (c, channel) in rest.chunks_exact(taps.len()).enumerate() {
+        for (at, &value) in taps.iter().zip(channel) {
+            let d = at + fours * 4 + c;
+            to[d / 4 * step + d % 4] = value;
+        }
+    }
 }
 
 #[inline(always)]
@@ -226,6 +245,25 @@ fn turned(mut rows: [u64; SQUARE]) -> [u64; SQUARE] {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    /// Rows of `channels`×`taps` weights at depths that are whole fours and at others: the same places, one by one.
+    #[rstest]
+    #[case::fours(8, &[0, 8, 16])]
+    #[case::fours_and_some(6, &[0, 8])]
+    #[case::odd(3, &[0, 3, 7])]
+    #[case::one_channel(1, &[0, 1, 2, 4])]
+    fn a_packed_row_lies_at_its_depths(#[case] channels: usize, #[case] taps: &[usize]) {
+        let row: Vec<i8> = (1..=(channels * taps.len()) as i8).collect();
+        let (step, depth) = (12, taps[taps.len() - 1] + channels);
+        let mut to = vec![0; depth.div_ceil(4) * step];
+        let mut expect = to.clone();
+        for (i, &value) in row.iter().enumerate() {
+            let d = taps[i % taps.len()] + i / taps.len();
+            expect[d / 4 * step + d % 4] = value;
+        }
+        pack_row(&row, taps, &mut to, step);
+        assert_eq!(to, expect);
+    }
 
     /// Every value has to lie where the column of its input is, in the byte of its row; nothing else is touched.
     #[rstest]
