@@ -54,8 +54,10 @@ const SPINS: u32 = 4_000;
 impl Pool {
     /// A pool of `threads` workers, the caller included; 0 means one per core.
     pub fn new(threads: usize) -> std::io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { cores } else { threads };
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
         fn idle(_: usize, _: usize) {}
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),

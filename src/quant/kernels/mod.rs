@@ -119,15 +119,17 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 /// had, costs speed and not numbers.
 pub fn available() -> Vec<&'static dyn Kernel> {
     let mut all = detected();
-    all.retain(|kernel| {
-        let right = proof::agrees(*kernel);
-        if !right {
-            log::error!("the {} kernel computes wrongly on this CPU and is left out", kernel.name());
-        }
-        right
-    });
+    all.retain(|kernel| proved(*kernel));
     all.push(&portable::Portable);
     all
+}
+
+fn proved(kernel: &dyn Kernel) -> bool {
+    let right = proof::agrees(kernel);
+    if !right {
+        log::error!("the {} kernel computes wrongly on this CPU and is left out", kernel.name());
+    }
+    right
 }
 
 fn detected() -> Vec<&'static dyn Kernel> {
@@ -158,12 +160,14 @@ fn detected() -> Vec<&'static dyn Kernel> {
 
 /// The fastest kernel, or the one named. The error lists the names that this CPU knows.
 pub fn choose(name: Option<&str>) -> Result<&'static dyn Kernel, String> {
-    let all = available();
     match name {
-        None => Ok(all[0]),
-        Some(name) => all.iter().find(|k| k.name() == name).copied().ok_or_else(|| {
-            let known: Vec<_> = all.iter().map(|k| k.name()).collect();
-            format!("this CPU has no kernel \"{name}\"; it can run {}", known.join(", "))
-        }),
+        None => Ok(detected().into_iter().find(|k| proved(*k)).unwrap_or(&portable::Portable)),
+        Some(name) => {
+            let all = available();
+            all.iter().find(|k| k.name() == name).copied().ok_or_else(|| {
+                let known: Vec<_> = all.iter().map(|k| k.name()).collect();
+                format!("this CPU has no kernel \"{name}\"; it can run {}", known.join(", "))
+            })
+        }
     }
 }
