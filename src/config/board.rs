@@ -134,7 +134,9 @@ impl BoardProfile {
 }
 
 fn lists(profile: &str, compatible: &str) -> bool {
-    parse::<BoardProfile>(profile, "").is_ok_and(|p| p.compatible.iter().any(|c| c == compatible))
+    // A first start would parse every profile; most don't even name the machine.
+    profile.contains(compatible)
+        && parse::<BoardProfile>(profile, "").is_ok_and(|p| p.compatible.iter().any(|c| c == compatible))
 }
 
 fn unknown_board(name: &str) -> ConfigError {
