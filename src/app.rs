@@ -111,9 +111,10 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let mut lenience = lenient::Lenience::new(options.best_effort);
     // Beside each other, for boards with cores to spare: models are read and proved while panels are opened.
     let (stages, indicators) = std::thread::scope(|threads| {
-        let loading = threads.spawn(|| load(&settings, options.service));
-        let indicators = devices::indicators(&settings, &options, &mut lenience);
-        (loading.join().unwrap_or_else(|panic| resume_unwind(panic)), indicators)
+        // The models in this thread, whose heap grows in larger steps than another's.
+        let opening = threads.spawn(|| devices::indicators(&settings, &options, &mut lenience));
+        let stages = load(&settings, options.service);
+        (stages, opening.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     let stages = match stages {
         Ok(stages) => stages,

@@ -25,8 +25,10 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
     let config = &settings.config;
     let found = locate::find(Role::Classifier, settings.precision, settings.model.as_deref())?;
     let (classifier, detector) = std::thread::scope(|threads| {
-        let detector = threads.spawn(|| detector(&config.detector));
-        (proven(&found, settings.threads), detector.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        let classifier = threads.spawn(|| proven(&found, settings.threads));
+        // Here, because reading it makes the heap grow three hundred times: in another thread each is a system call.
+        let detector = detector(&config.detector);
+        (classifier.join().unwrap_or_else(|panic| resume_unwind(panic)), detector)
     });
     let (classifier, detector) = (classifier?, detector?);
     let rotate = Rotation::try_from(settings.source.rotate).map_err(anyhow::Error::msg)?;
