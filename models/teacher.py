@@ -15,6 +15,7 @@ import torch
 
 import train
 import vgg
+import winograd
 from dataset import Faces
 
 
@@ -29,7 +30,10 @@ def load(path: Path) -> Net:
         session = ort.InferenceSession(str(path))
         one = lambda face: torch.from_numpy(session.run(None, {"input": face[None].numpy()})[0])
         return lambda x: torch.cat([one(face) for face in x])
-    return vgg.load(path).to(memory_format=torch.channels_last)
+    net = vgg.load(path).to(memory_format=torch.channels_last)
+    if not train.has_bf16_units():
+        winograd.speed_up(net)
+    return net
 
 
 @torch.inference_mode()

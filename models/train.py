@@ -12,7 +12,8 @@ weights), `log.jsonl` (one line an epoch). A checkpoint of another recipe or oth
 Only the training folder trains; validation chooses the epoch, and each look at it is a line of the log.
 
 A third of a step on Linux goes into fresh pages for the activations; an allocator that keeps them gives most of it
-back (0.62 s a step to 0.50 s on two Zen 5 cores): `LD_PRELOAD=libtcmalloc_minimal.so.4 python train.py …`.
+back (0.62 s a step to 0.50 s on two Zen 5 cores): `LD_PRELOAD=libtcmalloc_minimal.so.4 python train.py …`. On CPUs that do not
+multiply bf16, `--winograd` about halves a step (winograd.py).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import vgg
+import winograd
 from dataset import Faces, augment
 
 # What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
@@ -61,6 +63,8 @@ class Trainer:
         self.args = args
         self.net = vgg.load(args.init, args.drop) if args.init else self.fresh()
         self.net = self.net.to(memory_format=torch.channels_last)
+        if args.winograd:
+            winograd.speed_up(self.net)
         self.average = copy.deepcopy(self.net).eval()
         self.still = [m for name in args.freeze for m in self.frozen(name)]
         free = [p for p in self.net.parameters() if p.requires_grad]
@@ -72,7 +76,7 @@ class Trainer:
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, "max", 0.1, args.patience, min_lr=1e-6)
         self.hash = recipe_hash(args, self.net)
         self.epoch, self.step, self.best = 0, 0, 0.0
-        self.bf16 = has_bf16_units()
+        self.bf16 = has_bf16_units() and not args.winograd
         self.begin = time.monotonic()
         self.moving = [(mine, theirs) for (name, mine), theirs in
                        zip(self.average.state_dict().items(), self.net.state_dict().values())
@@ -252,6 +256,7 @@ def parser(about: str) -> argparse.ArgumentParser:
                         help="layers whose weights stay as they are")
     parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
     parser.add_argument("--soft-share", type=float, default=0.6, help="of the teacher in the target, 0..1")
+    parser.add_argument("--winograd", action="store_true", help="convolutions of winograd.py in f32: for CPUs without bf16")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 

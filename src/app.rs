@@ -111,7 +111,7 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
     let mut lenience = lenient::Lenience::new(options.best_effort);
     // Beside each other, for boards with cores to spare: models are read and proved while panels are opened.
     let (stages, indicators) = std::thread::scope(|threads| {
-        // The models in this thread, whose heap grows in larger steps than another's.
+        // The panels get the thread: `load` has its reason for wanting this one.
         let opening = threads.spawn(|| devices::indicators(&settings, &options, &mut lenience));
         let stages = load(&settings, options.service);
         (stages, opening.join().unwrap_or_else(|panic| resume_unwind(panic)))

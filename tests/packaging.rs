@@ -18,13 +18,18 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// systemd's own checker on the unit with `drop_in`, if one, and an ExecStart that exists here; `None` without systemd.
-fn analyze(args: &[&str], drop_in: Option<&str>) -> Option<Output> {
+const UNIT: &str = "moodlight.service";
+const PRELOAD: &str = "moodlight-preload.service";
+
+/// systemd's own checker on a unit with `drop_in`, if one, and an ExecStart that exists here; `None` without systemd.
+fn analyze(args: &[&str], unit: &str, drop_in: Option<&str>) -> Option<Output> {
     let dir = tempfile::tempdir().unwrap();
-    let unit = dir.path().join("moodlight.service");
-    // The binary's place on a board is not there on a machine that only builds.
-    std::fs::write(&unit, read("systemd/moodlight.service").replace("/usr/bin/moodlight", "/bin/true"))
-        .unwrap();
+    for name in [UNIT, PRELOAD] {
+        // The binary's place on a board is not there on a machine that only builds.
+        let text = read(&format!("systemd/{name}")).replace("/usr/bin/moodlight", "/bin/true");
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let unit = dir.path().join(unit);
     if let Some(name) = drop_in {
         let folder = dir.path().join("moodlight.service.d");
         std::fs::create_dir(&folder).unwrap();
@@ -41,12 +46,13 @@ fn analyze(args: &[&str], drop_in: Option<&str>) -> Option<Output> {
 }
 
 #[rstest]
-#[case::alone(None)]
-#[case::rpicam(Some("rpicam.conf"))]
-#[case::argus(Some("argus.conf"))]
-fn systemd_has_nothing_to_say_about_the_unit(#[case] drop_in: Option<&str>) {
+#[case::alone(UNIT, None)]
+#[case::rpicam(UNIT, Some("rpicam.conf"))]
+#[case::argus(UNIT, Some("argus.conf"))]
+#[case::preload(PRELOAD, None)]
+fn systemd_has_nothing_to_say_about_the_unit(#[case] unit: &str, #[case] drop_in: Option<&str>) {
     // Man pages are looked for on this machine; the package has them.
-    let Some(output) = analyze(&["verify", "--man=no"], drop_in) else { return };
+    let Some(output) = analyze(&["verify", "--man=no"], unit, drop_in) else { return };
     let said =
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     let about_us: Vec<&str> = said.lines().filter(|l| l.contains("moodlight")).collect();
@@ -61,7 +67,7 @@ fn systemd_has_nothing_to_say_about_the_unit(#[case] drop_in: Option<&str>) {
 fn the_unit_is_shut_tight(#[case] drop_in: Option<&str>, #[case] limit: u32) {
     let threshold = format!("--threshold={limit}");
     let args = ["security", "--offline=true", "--no-pager", &threshold];
-    let Some(output) = analyze(&args, drop_in) else { return };
+    let Some(output) = analyze(&args, UNIT, drop_in) else { return };
     let table = String::from_utf8_lossy(&output.stdout);
     let open: Vec<&str> = table.lines().filter(|l| l.starts_with('✗') || l.contains("Overall")).collect();
     assert!(output.status.success(), "{open:#?}");

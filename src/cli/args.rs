@@ -33,7 +33,10 @@ pub enum Command {
     /// Try the lights.
     Leds(LedsArgs),
     /// Switch every configured light off and blank the panels (for a service's ExecStopPost).
-    OutputsOff(OutputsOffArgs),
+    OutputsOff(Place),
+    /// Read program and models into memory before the service starts (for moodlight-preload.service).
+    #[command(hide = true)]
+    ReadAhead(Place),
     /// List, inspect, verify and install model files.
     Model(ModelArgs),
     /// Write manual pages and shell completions into DIR.
@@ -48,6 +51,17 @@ pub struct ModelChoice {
     /// $MOODLIGHT_MODELS, beside the binary, /usr/share/moodlight/models, the source tree]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+}
+
+/// Where the settings come from; flags that only some commands have come on top.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml; `run` without one plays the demo]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -70,12 +84,8 @@ pub struct RunArgs {
     /// Play a recording in its own time instead of as fast as possible [default: on a terminal]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub realtime: Option<bool>,
-    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml, then the demo]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
-    #[arg(long, value_name = "NAME")]
-    pub board: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
     /// Where frames come from: v4l2:/dev/video0, y4m:FILE, mjpeg:FILE, image:FILE, dir:FOLDER, exec:COMMAND,
     /// synthetic:
     #[arg(long, value_name = "SRC")]
@@ -95,16 +105,6 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Clone, Default, Args)]
-pub struct OutputsOffArgs {
-    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
-    #[arg(long, value_name = "NAME")]
-    pub board: Option<String>,
-}
-
-#[derive(Debug, Clone, Default, Args)]
 pub struct DoctorArgs {
     /// Print the commands that would mend what is wrong, and run none
     #[arg(long, conflicts_with = "json")]
@@ -112,12 +112,8 @@ pub struct DoctorArgs {
     /// Print JSON, and nothing else, on stdout
     #[arg(long)]
     pub json: bool,
-    /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
-    #[arg(long, value_name = "NAME")]
-    pub board: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
     /// Look at this source instead of the config's
     #[arg(long, value_name = "SRC")]
     pub source: Option<String>,
@@ -133,12 +129,8 @@ pub struct LedsArgs {
 pub enum LedsCommand {
     /// Light each wired LED alone and say which one it is.
     Test {
-        /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Board profile by name, or its file [default: the config's, else recognised, else sim]
-        #[arg(long, value_name = "NAME")]
-        board: Option<String>,
+        #[command(flatten)]
+        place: Place,
         /// How long each light stays
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
         step: Duration,

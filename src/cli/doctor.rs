@@ -23,19 +23,19 @@ pub fn run(args: DoctorArgs) -> CommandResult {
 /// A config that can't be read is a finding, not the end: the rest is looked at with the board's defaults.
 fn examine(args: &DoctorArgs) -> Result<Vec<Check>, Failure> {
     let flags = Overrides {
-        board: args.board.clone(),
+        board: args.place.board.clone(),
         remembered_board: super::run::known_board(),
         source: args.source.clone(),
         ..Overrides::default()
     };
     let tree = super::run::device_tree();
-    let resolved =
-        Config::find(args.config.as_deref()).and_then(|loaded| Settings::resolve(loaded, &flags, &tree));
+    let resolved = Config::find(args.place.config.as_deref())
+        .and_then(|loaded| Settings::resolve(loaded, &flags, &tree));
     let (settings, broken) = match resolved {
         Ok(settings) => (settings, None),
         Err(e) => {
             // As if the file were there and empty, so that the board is recognised.
-            let file = args.config.clone().or_else(|| Some(crate::config::SYSTEM_CONFIG.into()));
+            let file = args.place.config.clone().or_else(|| Some(crate::config::SYSTEM_CONFIG.into()));
             let empty = Loaded { config: Config::default(), file };
             (Settings::resolve(empty, &flags, &tree).map_err(Failure::usage)?, Some(e))
         }

@@ -21,6 +21,7 @@ mod logging;
 mod model;
 mod model_install;
 mod outputs_off;
+mod read_ahead;
 mod run;
 mod style;
 mod vision;
@@ -90,7 +91,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Leds(args)) => leds::run(args),
         Some(Command::Generate(args)) => generate::run(&args),
-        Some(Command::OutputsOff(args)) => outputs_off::run(args),
+        Some(Command::ReadAhead(place)) => read_ahead::run(&place),
+        Some(Command::OutputsOff(args)) => outputs_off::run(&args),
         Some(Command::Model(args)) => model::run(&args),
     }
 }

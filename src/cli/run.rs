@@ -1,6 +1,6 @@
 //! `moodlight run`: settings from flags, config and board, then the app until the end; the exit code says how it ended.
 
-use super::args::RunArgs;
+use super::args::{Place, RunArgs};
 use super::{CommandResult, Exit, Failure};
 use crate::app::{self, Plan, RunOptions};
 use crate::classifier::store::state_folder;
@@ -19,7 +19,7 @@ pub fn run(args: RunArgs) -> CommandResult {
 }
 
 fn plan(args: &RunArgs) -> anyhow::Result<Plan> {
-    let loaded = Config::find(args.config.as_deref())?;
+    let loaded = Config::find(args.place.config.as_deref())?;
     super::logging::set_level(loaded.config.log.level.filter());
     let settings = Settings::resolve(loaded, &overrides(args), &device_tree())?;
     let options = RunOptions {
@@ -47,7 +47,8 @@ fn run_service(args: &RunArgs) -> anyhow::Result<Ending> {
 
 /// The config file that is, or would be, read.
 fn watched(args: &RunArgs) -> PathBuf {
-    args.config
+    args.place
+        .config
         .clone()
         .or_else(Config::named_by_environment)
         .unwrap_or_else(|| crate::config::SYSTEM_CONFIG.into())
@@ -55,7 +56,7 @@ fn watched(args: &RunArgs) -> PathBuf {
 
 fn overrides(args: &RunArgs) -> Overrides {
     Overrides {
-        board: args.board.clone(),
+        board: args.place.board.clone(),
         remembered_board: args
             .service
             .then(|| app::service::remembered_board(&state_folder(), &device_tree()))
@@ -65,6 +66,18 @@ fn overrides(args: &RunArgs) -> Overrides {
         model: args.model.model.clone(),
         threads: args.threads,
     }
+}
+
+/// What the service would use, for the commands that stand beside it; the log's level is set as it says.
+///
+/// # Errors
+/// Usage: a config that cannot be read, a board that is not known.
+pub(super) fn settings_of(place: &Place) -> Result<Settings, Failure> {
+    let loaded = Config::find(place.config.as_deref()).map_err(Failure::usage)?;
+    super::logging::set_level(loaded.config.log.level.filter());
+    let flags =
+        Overrides { board: place.board.clone(), remembered_board: known_board(), ..Overrides::default() };
+    Settings::resolve(loaded, &flags, &device_tree()).map_err(Failure::usage)
 }
 
 /// The board that the service remembered, for the commands that look at what the service uses.

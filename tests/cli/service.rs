@@ -1,6 +1,7 @@
 //! `run --service`: a config that is broken by hand, before and during a run, is a fault that mends itself.
 
-use crate::harness::{Scratch, command};
+use crate::harness::{Scratch, command, finish};
+use rstest::rstest;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Stdio};
 
@@ -81,4 +82,22 @@ fn a_config_that_is_broken_while_it_runs_is_shown_too() {
     service.write(&GOOD.replace("sim", "nonsense"));
     assert!(service.says("fault").contains("nonsense"), "an unknown board is a config fault as well");
     assert_eq!(service.end(), Some(143));
+}
+
+/// Program, classifier, what it must give and detector lie in memory before the service starts; a model that is not there is the
+/// service's to complain of.
+#[rstest]
+#[case::the_boards_own("board = \"sim\"\n", 0, &["vgg-int8.onnx: 40", "vgg-int8.selftest.json: ", "blazeface-back.onnx: ", "moodlight: "])]
+#[case::another("board = \"sim\"\n[model]\nfile = \"vgg-light-int8\"\n", 0, &["vgg-light-int8.onnx: 3"])]
+#[case::missing("board = \"sim\"\n[model]\nfile = \"/no/such.onnx\"\n", 0, &["blazeface-back.onnx: "])]
+#[case::broken(BROKEN, 2, &["dwel_ms"])]
+fn is_read_ahead(#[case] config: &str, #[case] code: i32, #[case] words: &[&str]) {
+    let scratch = Scratch::new();
+    let file = scratch.write("my.toml", config.as_bytes());
+    let mut command = command();
+    command
+        .args(["read-ahead", "--config", &file])
+        .env("MOODLIGHT_LOG", "debug")
+        .env("MOODLIGHT_STATE", scratch.path("state"));
+    finish(&mut command).expect(code, words);
 }
