@@ -156,7 +156,9 @@ class CardBoard:
         """Seconds of this start until the light is on and systemd told so: the kernel's; systemd's, until moodlight's program began, the
         sandbox that it was put into among them; and moodlight's own."""
         kernel = float(re.search(r"([\d.]+)s \(kernel\)", self.ask("systemd-analyze time")).group(1))
-        began = float(re.search(r" ([\d.]+): sched_process_exec: filename=/usr/bin/moodlight ", self.ask("cat /sys/kernel/tracing/trace")).group(1))
+        # Not the program's first run: that one reads it ahead.
+        of_service = rf" ([\d.]+): sched_process_exec: filename=/usr/bin/moodlight pid={self.ask('systemctl show moodlight -p MainPID --value')} "
+        began = float(re.search(of_service, self.ask("cat /sys/kernel/tracing/trace")).group(1))
         ready = int(self.ask("systemctl show moodlight -p ActiveEnterTimestampMonotonic --value")) / 1e6
         return kernel, began - kernel, ready - began
 
