@@ -22,8 +22,8 @@ from dataset import Faces
 Net = Callable[[torch.Tensor], torch.Tensor]
 
 
-def load(path: Path) -> Net:
-    """A network of either kind of file: patches in, logits out."""
+def load(path: Path, fast: bool) -> Net:
+    """A network of either kind of file: patches in, logits out; `fast`: with winograd.py's convolutions."""
     if path.suffix == ".onnx":
         import onnxruntime as ort
 
@@ -31,15 +31,15 @@ def load(path: Path) -> Net:
         one = lambda face: torch.from_numpy(session.run(None, {"input": face[None].numpy()})[0])
         return lambda x: torch.cat([one(face) for face in x])
     net = vgg.load(path).to(memory_format=torch.channels_last)
-    if not train.has_bf16_units():
+    if fast:
         winograd.speed_up(net)
     return net
 
 
 @torch.inference_mode()
-def scores(nets: list[Net], patches: np.ndarray) -> torch.Tensor:
+def scores(nets: list[Net], patches: np.ndarray, bf16: bool) -> torch.Tensor:
     x = vgg.normalise(patches).to(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=train.has_bf16_units()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         each = [torch.softmax(net(view).float(), 1) for net in nets for view in (x, x.flip(3))]
     return torch.stack(each).mean(0)
 
@@ -48,10 +48,12 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("data", type=Path, help="folder with train/<class>/")
     args.add_argument("--weights", type=Path, nargs="+", required=True, help="the teachers: safetensors or .onnx")
+    args.add_argument("--winograd", action="store_true", help="as train.py's")
     args.add_argument("--out", type=Path, required=True, help="the .npy to write")
     args = args.parse_args()
-    faces, nets = Faces.read(args.data / "train"), [load(path) for path in args.weights]
-    parts = [scores(nets, faces.patches[at : at + 128]) for at in range(0, len(faces), 128)]
+    faces, nets = Faces.read(args.data / "train"), [load(path, args.winograd) for path in args.weights]
+    bf16 = train.has_bf16_units() and not args.winograd
+    parts = [scores(nets, faces.patches[at : at + 128], bf16) for at in range(0, len(faces), 128)]
     soft = torch.cat(parts).numpy()
     np.save(args.out, soft)
     print(f"{args.out}: {len(soft)} faces, {(soft.argmax(1) == faces.labels).mean():.4f} as labelled")

@@ -38,30 +38,27 @@ constexpr float coefficient(const float (&m)[R][K], int row, int col) {
     return TRANSPOSED ? m[col][row] : m[row][col];
 }
 
-// OUT x OUT = m (IN x IN) m', where m is OUT x IN.
-template <int OUT, int IN, bool TRANSPOSED, int R, int K>
-inline __attribute__((always_inline)) void sandwich(const float (&m)[R][K], const lanes (&in)[IN][IN], lanes (&out)[OUT][OUT]) {
-    lanes half[OUT][IN];
+// (m in)', where m is OUT x IN.
+template <bool TRANSPOSED, int R, int K, int IN, int COLS, int OUT>
+inline __attribute__((always_inline)) void turned_product(const float (&m)[R][K], const lanes (&in)[IN][COLS], lanes (&out)[COLS][OUT]) {
 #pragma GCC unroll 8
     for (int r = 0; r < OUT; r++)
 #pragma GCC unroll 8
-        for (int j = 0; j < IN; j++) {
+        for (int j = 0; j < COLS; j++) {
             lanes sum = {};
 #pragma GCC unroll 8
             for (int k = 0; k < IN; k++)
                 if (coefficient<TRANSPOSED>(m, r, k) != 0) sum += coefficient<TRANSPOSED>(m, r, k) * in[k][j];
-            half[r][j] = sum;
+            out[j][r] = sum;
         }
-#pragma GCC unroll 8
-    for (int r = 0; r < OUT; r++)
-#pragma GCC unroll 8
-        for (int c = 0; c < OUT; c++) {
-            lanes sum = {};
-#pragma GCC unroll 8
-            for (int k = 0; k < IN; k++)
-                if (coefficient<TRANSPOSED>(m, c, k) != 0) sum += coefficient<TRANSPOSED>(m, c, k) * half[r][k];
-            out[r][c] = sum;
-        }
+}
+
+// m in m', where m is OUT x IN.
+template <bool TRANSPOSED, int R, int K, int IN, int OUT>
+inline __attribute__((always_inline)) void sandwich(const float (&m)[R][K], const lanes (&in)[IN][IN], lanes (&out)[OUT][OUT]) {
+    lanes half[IN][OUT];
+    turned_product<TRANSPOSED>(m, in, half);
+    turned_product<TRANSPOSED>(m, half, out);
 }
 
 inline lanes load(const float* at) { return *reinterpret_cast<const lanes*>(at); }
@@ -92,9 +89,18 @@ struct Maps {
         return const_cast<float*>(pixel(static_cast<const float*>(x), n, row, col));
     }
 
+    // The points of tile p, channels from c on; `all` is T*T x tiles x C.
+    void get(const float* all, int64_t p, int64_t c, lanes (&tile)[T][T]) const {
+        for (int i = 0; i < T; i++)
+            for (int j = 0; j < T; j++) tile[i][j] = load(all + ((i * T + j) * tiles() + p) * C + c);
+    }
+    void put(const lanes (&tile)[T][T], float* all, int64_t p, int64_t c) const {
+        for (int i = 0; i < T; i++)
+            for (int j = 0; j < T; j++) store(all + ((i * T + j) * tiles() + p) * C + c, tile[i][j]);
+    }
+
     // V = B'dB: inputs to points, T*T x tiles x C.
     void input(const float* x, float* V) const {
-        const int64_t P = tiles();
         walk([&](int64_t p, int64_t n, int64_t top, int64_t left) {
             const float* at[T][T];
             for (int i = 0; i < T; i++)
@@ -103,16 +109,14 @@ struct Maps {
                 lanes d[T][T], v[T][T];
                 for (int i = 0; i < T; i++)
                     for (int j = 0; j < T; j++) d[i][j] = at[i][j] ? load(at[i][j] + c) : lanes{};
-                sandwich<T, T, false>(Filter<M>::BT, d, v);
-                for (int i = 0; i < T; i++)
-                    for (int j = 0; j < T; j++) store(V + ((i * T + j) * P + p) * C + c, v[i][j]);
+                sandwich<false>(Filter<M>::BT, d, v);
+                put(v, V, p, c);
             }
         });
     }
 
     // Its adjoint, dx = B dV B': overlapping tiles add up; `dx` is written over.
     void input_adjoint(const float* dV, float* dx) const {
-        const int64_t P = tiles();
         std::fill(dx, dx + images * H * W * C, 0.0f);
         walk([&](int64_t p, int64_t n, int64_t top, int64_t left) {
             float* at[T][T];
@@ -120,9 +124,8 @@ struct Maps {
                 for (int j = 0; j < T; j++) at[i][j] = pixel(dx, n, top - 1 + i, left - 1 + j);
             for (int64_t c = 0; c < C; c += LANES) {
                 lanes v[T][T], d[T][T];
-                for (int i = 0; i < T; i++)
-                    for (int j = 0; j < T; j++) v[i][j] = load(dV + ((i * T + j) * P + p) * C + c);
-                sandwich<T, T, true>(Filter<M>::BT, v, d);
+                get(dV, p, c, v);
+                sandwich<true>(Filter<M>::BT, v, d);
                 for (int i = 0; i < T; i++)
                     for (int j = 0; j < T; j++)
                         if (at[i][j]) store(at[i][j] + c, load(at[i][j] + c) + d[i][j]);
@@ -132,13 +135,11 @@ struct Maps {
 
     // y = A'(points)A + bias.
     void output(const float* points, const float* bias, float* y) const {
-        const int64_t P = tiles();
         walk([&](int64_t p, int64_t n, int64_t top, int64_t left) {
             for (int64_t c = 0; c < C; c += LANES) {
                 lanes m[T][T], out[M][M];
-                for (int i = 0; i < T; i++)
-                    for (int j = 0; j < T; j++) m[i][j] = load(points + ((i * T + j) * P + p) * C + c);
-                sandwich<M, T, false>(Filter<M>::AT, m, out);
+                get(points, p, c, m);
+                sandwich<false>(Filter<M>::AT, m, out);
                 for (int i = 0; i < M; i++)
                     for (int j = 0; j < M; j++)
                         if (float* at = pixel(y, n, top + i, left + j)) store(at + c, out[i][j] + load(bias + c));
@@ -148,7 +149,6 @@ struct Maps {
 
     // Its adjoint: A dy A'.
     void output_adjoint(const float* dy, float* points) const {
-        const int64_t P = tiles();
         walk([&](int64_t p, int64_t n, int64_t top, int64_t left) {
             for (int64_t c = 0; c < C; c += LANES) {
                 lanes d[M][M], m[T][T];
@@ -157,9 +157,8 @@ struct Maps {
                         const float* at = pixel(dy, n, top + i, left + j);
                         d[i][j] = at ? load(at + c) : lanes{};
                     }
-                sandwich<T, M, true>(Filter<M>::AT, d, m);
-                for (int i = 0; i < T; i++)
-                    for (int j = 0; j < T; j++) store(points + ((i * T + j) * P + p) * C + c, m[i][j]);
+                sandwich<true>(Filter<M>::AT, d, m);
+                put(m, points, p, c);
             }
         });
     }
