@@ -9,17 +9,17 @@ use crate::classifier::manifest::Role;
 use crate::classifier::{Precision, locate, selftest};
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file that is missing or unreadable is the service's to complain of; here it is left out.
 pub fn run(place: &Place) -> CommandResult {
     let settings = super::run::settings_of(place)?;
     let detector = locate::find(Role::Detector, Precision::F32, None);
     let classifier = locate::find(Role::Classifier, settings.precision, settings.model.as_deref());
-    let models: Vec<PathBuf> = [detector, classifier].into_iter().flatten().map(|found| found.path).collect();
-    let goldens = models.iter().map(|path| selftest::goldens_of(path));
+    let models = [detector, classifier].into_iter().flatten();
+    let files = models.flat_map(|found| [selftest::goldens_of(&found.path), found.path]);
     let mut buffer = vec![0; 1 << 20];
-    for path in std::env::current_exe().into_iter().chain(goldens).chain(models.clone()) {
+    for path in std::env::current_exe().into_iter().chain(files) {
         match read(&path, &mut buffer) {
             Ok(bytes) => log::debug!("{}: {bytes} bytes read ahead", path.display()),
             Err(e) => log::debug!("{}: not read ahead: {e}", path.display()),

@@ -131,7 +131,7 @@ def second_start(bench: Bench, card: Card) -> None:
     board = start(bench, card, "second", plugged=False)
     try:
         # To log in is work too; it waits for the light (the fault pattern: there is no camera), so that it does not delay what is measured.
-        board.pins.wait("any light", lambda: any(edge.level for edge in board.pins.edges(0)), FIRST_LIGHT)
+        board.pins.wait("any light", board.pins.lit, FIRST_LIGHT)
         bench.expect(board.ask("systemctl is-system-running --wait") == "running", "it starts a second time, without a camera")
         bench.within("moodlight's own part of a start", split_of(bench, board, "a start"), OWN_START, board.pace)
         board.webcam.plug()
