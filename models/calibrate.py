@@ -6,8 +6,12 @@ of the top score: the mean distance between score and share of right answers. T 
 Each half is fitted and the other judged; the temperature is adopted only if the mean ECE of the judged halves falls,
 else it stays 1. (Label smoothing in training already does most of a temperature's work.)
 
-The thresholds of the decision come from the same scores: for each emotion the lowest score, in steps of 0.05, above
-which its answers are wrong at most WRONG of the time. Fitted on one half, their cost is read off the other.
+What the decision's defaults cost (board/moodlight.example.toml) is read off all faces. With scores that mean what they say, the
+cheapest rule believes an answer from 1 - c on, where c is what an undecided look costs beside a wrong one (Chow, "On optimum
+recognition error and reject tradeoff", 1970): a threshold of 0.5 says that being wrong is twice as bad as being undecided.
+
+Another choice of thresholds comes from the same scores: for each emotion the lowest score, in steps of 0.05, above which
+its answers are wrong at most WRONG of the time. Fitted on one half, their cost is read off the other.
 
 Reads what `evaluate.py --keep` stored. Writes the last line as JSON (for manifest.py and card.py) and, with --plot, a
 reliability diagram as SVG. The cost table tells what a threshold on the top score buys: how often the light would stay
@@ -18,12 +22,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
 
 import vgg
 
+DEFAULTS = Path(__file__).resolve().parent.parent / "board" / "moodlight.example.toml"
 BINS, SEED = 15, 7
 THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
 WRONG = 0.25  # of the single frames on which an emotion is believed; smoothing over time then does its part
@@ -110,6 +116,12 @@ def decided(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict:
     return {"wrong_at_most": WRONG, "fitted": dict(zip(vgg.CLASSES, fitted.tolist())), "on_the_other_half": mean}
 
 
+def defaults() -> np.ndarray:
+    """The decision's thresholds as they come, one for each class."""
+    table = tomllib.loads(DEFAULTS.read_text())["decision"]["thresholds"]
+    return np.array([table[name] for name in vgg.CLASSES])
+
+
 def judged(logits: np.ndarray, labels: np.ndarray) -> dict:
     """Fits each half, judges the other; costs and bins are those of all faces, with the adopted temperature."""
     first, second = halves(labels)
@@ -121,6 +133,7 @@ def judged(logits: np.ndarray, labels: np.ndarray) -> dict:
     mean = lambda key: float(np.mean([f[key] for f in folds]))
     adopted = mean("fitted") if mean("ece_after") < mean("ece_before") else 1.0
     return {"temperature": adopted, "folds": folds, "costs": costs(logits, labels, adopted),
+            "defaults": cost(logits, labels, adopted, defaults()),
             "thresholds": decided(logits, labels, adopted),
             "bins_before": reliability(logits, labels, 1.0), "bins_after": reliability(logits, labels, mean("fitted"))}
 

@@ -46,6 +46,8 @@ def costs(c: dict) -> str:
     rows = ["| lowest top score | uncertain | wrong when it speaks |", "|---|---|---|"]
     for line in c["int8"]["costs"]:
         rows.append(f"| {line['threshold']} | {percent(line['uncertain'])} | {percent(line['wrong'])} |")
+    line = c["int8"]["defaults"]
+    rows.append(f"| the defaults | {percent(line['uncertain'])} | {percent(line['wrong'])} |")
     return "\n".join(rows)
 
 

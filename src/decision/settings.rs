@@ -124,7 +124,8 @@ pub struct Thresholds {
 
 /// The same for all emotions but those that the network confuses most: angry, disgust, fear and sad are wrong about
 /// four times in ten at FER-2013's accuracy, and a light that calls someone angry by mistake does more harm than one
-/// that stays undecided.
+/// that stays undecided. A threshold t weighs an undecided look as 1 − t of a wrong one (Chow 1970); models/README.md,
+/// "Calibration", has what the defaults cost.
 impl Default for Thresholds {
     fn default() -> Self {
         Self { angry: 0.5, disgust: 0.5, fear: 0.5, happy: 0.45, sad: 0.5, surprise: 0.45, neutral: 0.45 }
