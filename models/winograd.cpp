@@ -7,13 +7,17 @@
 // Matrices: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), M = 4; M = 3 by the same
 // construction (Cook and Toom) from the points 0, 1, -1, 2 and infinity. winograd.py transforms the weights and holds G.
 //
-// Tensors are channels-last; channels a multiple of 16 (one vector). A thread works through chunks of whole images, small
+// Tensors are channels-last; channels a multiple of LANES (one vector). A thread works through chunks of whole images, small
 // enough for their transforms to stay in its cache, so that nothing transformed goes through main memory.
 #include <torch/extension.h>
 
 namespace {
 
+#ifdef __AVX512F__
 constexpr int LANES = 16;
+#else
+constexpr int LANES = 8;
+#endif
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 
 template <int M>
