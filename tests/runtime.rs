@@ -81,6 +81,8 @@ enum Step {
     /// A frame whose bytes are too few.
     Short,
     Unplugged,
+    /// Unplugged, and its driver takes so long to close it.
+    Stuck(Duration),
     /// Silence for so long.
     Silent(Duration),
     Panic,
@@ -91,6 +93,8 @@ struct Script {
     steps: VecDeque<Step>,
     live: bool,
     sequence: u64,
+    /// How long closing takes.
+    closing: Duration,
     /// Never sends: waiting on it is waiting for time to pass.
     quiet: (Sender<()>, Receiver<()>),
 }
@@ -102,7 +106,7 @@ impl Script {
             Step::Damages(n) => vec![Step::Damaged; *n],
             other => vec![*other],
         });
-        Self { steps: flat.collect(), live, sequence: 0, quiet: channel() }
+        Self { steps: flat.collect(), live, sequence: 0, closing: Duration::ZERO, quiet: channel() }
     }
 
     fn pass(&self, time: Duration) {
@@ -142,6 +146,10 @@ impl FrameSource for Script {
         }
         self.pass(Duration::from_millis(20));
         match self.steps.pop_front() {
+            Some(Step::Stuck(closing)) => {
+                self.closing = closing;
+                Err(SourceError::Lost { source_name, reason: "no such device".into() })
+            }
             Some(Step::Damaged) => Err(SourceError::BadFrame { source_name, reason: "error flag".into() }),
             Some(Step::Unplugged) => Err(SourceError::Lost { source_name, reason: "no such device".into() }),
             Some(Step::Panic) => panic!("a defect, on purpose"),
@@ -158,6 +166,12 @@ impl FrameSource for Script {
     }
     fn is_live(&self) -> bool {
         self.live
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.pass(self.closing);
     }
 }
 
@@ -297,6 +311,17 @@ fn an_unplugged_camera_is_a_fault_at_once_and_its_return_brings_the_emotion_back
     let again = again.unwrap_or_else(|| panic!("no emotion after the return: {}", ran.text));
     assert!(again - back <= 3000, "emotion {} ms after the return", again - back);
     assert_eq!(ran.end()["faults"], 1);
+    ran.check_dark();
+}
+
+#[test]
+fn a_camera_that_takes_long_to_close_is_a_fault_at_once() {
+    let closing = Duration::from_millis(1500);
+    let ran = live_run(&[&[Step::Frames(20), Step::Stuck(closing)], &[Step::Frames(500)]], seconds(3.0));
+    let (Some(fault), Some(back)) = (ran.event("fault"), ran.event("recovered")) else {
+        panic!("{}", ran.text)
+    };
+    assert!(back - fault >= 1400, "told {fault} ms, closed and opened anew by {back} ms");
     ran.check_dark();
 }
 

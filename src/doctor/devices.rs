@@ -24,7 +24,14 @@ pub fn camera(camera: &Camera) -> Check {
             let found =
                 if reason.contains(source.as_str()) { reason.clone() } else { format!("{source}: {reason}") };
             match holders.as_slice() {
-                [] => Check::fail("camera", found, camera_advice(reason)).fix_for(reason),
+                [] => {
+                    let (advice, command) = camera_advice(reason);
+                    let check = Check::fail("camera", found, advice);
+                    match command {
+                        Some(command) => check.fix(command),
+                        None => check,
+                    }
+                }
                 list => Check::fail(
                     "camera",
                     found,
@@ -35,30 +42,25 @@ pub fn camera(camera: &Camera) -> Check {
     }
 }
 
-fn camera_advice(reason: &str) -> &'static str {
+/// What to do about a camera that can't be opened, and the command that does it where there is one.
+fn camera_advice(reason: &str) -> (&'static str, Option<&'static str>) {
     match reason {
-        r if r.contains("not allowed") => {
-            "start the service anew; its unit has to allow cameras (DeviceAllow)"
+        r if r.contains("not allowed") => (
+            "start the service anew; its unit has to allow cameras (DeviceAllow)",
+            Some("sudo systemctl restart moodlight"),
+        ),
+        r if r.contains("no permission") => {
+            ("let this user into the group video, then log in again", Some("sudo usermod -aG video $USER"))
         }
-        r if r.contains("no permission") => "let this user into the group video, then log in again",
-        r if r.contains("raw sensor") || r.contains("CSI") => {
-            "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi"
-        }
+        r if r.contains("raw sensor") || r.contains("CSI") => (
+            "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi",
+            None,
+        ),
         r if r.contains("no such camera") || r.contains("no camera") => {
-            "plug a USB camera in (lsusb must show it), or name another source in [source] src"
+            ("plug a USB camera in (lsusb must show it), or name another source in [source] src", None)
         }
-        r if r.contains("no bandwidth") => "use another USB port, or fewer cameras",
-        _ => "unplug the camera and plug it in again; see the message",
-    }
-}
-
-impl Check {
-    fn fix_for(self, reason: &str) -> Self {
-        match reason {
-            r if r.contains("not allowed") => self.fix("sudo systemctl restart moodlight"),
-            r if r.contains("no permission") => self.fix("sudo usermod -aG video $USER"),
-            _ => self,
-        }
+        r if r.contains("no bandwidth") => ("use another USB port, or fewer cameras", None),
+        _ => ("unplug the camera and plug it in again; see the message", None),
     }
 }
 

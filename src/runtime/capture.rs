@@ -48,13 +48,13 @@ impl Capture {
         let (mut backoff, mut worked_once) = (Backoff::default(), false);
         loop {
             self.slot.report(CameraState::Opening);
-            let end = match opener.open() {
+            let (end, source) = match opener.open() {
                 Ok(mut source) => {
                     log::info!("{}", source.describe());
                     worked_once = true;
-                    self.read(source.as_mut(), &mut backoff)
+                    (self.read(source.as_mut(), &mut backoff), Some(source))
                 }
-                Err(e) => ReadEnd::Failed(e),
+                Err(e) => (ReadEnd::Failed(e), None),
             };
             let state = match end {
                 ReadEnd::Asked | ReadEnd::Over => return None,
@@ -68,6 +68,7 @@ impl Capture {
                 log::debug!("{why}");
             }
             self.slot.report(state);
+            drop(source); // after the report: closing a device that is gone may take its driver a while
             if !self.pause(opener, &mut backoff) {
                 return None;
             }

@@ -101,10 +101,12 @@ impl Camera {
         Ok(got.contains(PollFlags::IN))
     }
 
-    /// Takes all frames that are ready and keeps the newest good one; the others go back to the driver.
+    /// Takes the frames that are ready and keeps the newest good one; the others go back to the driver. No more than the
+    /// ring holds: a driver that hands every buffer straight back, marked as damaged, must not keep this thread.
     fn newest(&mut self) -> Result<Batch, SourceError> {
         let mut batch = Batch::default();
-        while let Some(filled) = self.ring.take(&self.node).map_err(|e| self.broken(&e))? {
+        for _ in 0..self.ring.len() {
+            let Some(filled) = self.ring.take(&self.node).map_err(|e| self.broken(&e))? else { break };
             let flaw = self.flaw(&filled);
             batch.seen = true;
             let back = match flaw {

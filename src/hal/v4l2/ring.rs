@@ -49,6 +49,11 @@ impl Ring {
         Ok(Self { buffers })
     }
 
+    /// How many buffers the driver gave; at least one.
+    pub fn len(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// Hands all buffers to the driver and starts the stream.
     pub fn start(&mut self, node: &Node) -> io::Result<()> {
         (0..self.buffers.len() as u32).try_for_each(|index| queue(node, index))?;
