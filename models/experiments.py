@@ -5,7 +5,8 @@ weights, all training faces, 12 epochs, weights not averaged. It ranks settings;
 Adam has rates of its own (0.04 is out of its reach). Each arm differs from the card's (SGD, 0.04, patience 3) in one thing.
 Patience tells itself apart only once accuracy has stopped rising for a while: its arms run for 36 epochs, the card's among them.
 
-Results go to experiments.json as they come; arms that are there are not run again. `--plot` draws experiments.svg.
+Results go to experiments.json as they come; arms that are there are not run again, and several calls may run side by side.
+`--plot` draws experiments.svg and, for the long arms, patience.svg.
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ def table(results: dict[str, dict]) -> str:
     return "\n".join(rows)
 
 
+def read(kept: Path) -> dict[str, dict]:
+    return json.loads(kept.read_text()) if kept.exists() else {}
+
+
+def draw(results: dict[str, dict], path: Path) -> None:
+    series = {name: (list(range(1, len(r["val"]) + 1)), r["val"]) for name, r in results.items()}
+    plot.lines(path, series, "epoch", "accuracy on validation")
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("data", type=Path, nargs="?", help="folder with train/<class>/ and val/<class>/; none: only print")
@@ -64,16 +74,17 @@ def main() -> None:
     args.add_argument("--plot", action="store_true")
     args = args.parse_args()
     kept = HERE / "experiments.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
+    results = read(kept)
     if args.data:
         folds = Faces.read(args.data / "train"), Faces.read(args.data / "val")
         for name in [a for a in args.arms if a not in results]:
-            results[name] = run(name, ARMS[name], folds, args.out)
+            done = {name: run(name, ARMS[name], folds, args.out)}
+            results = read(kept) | done
             results = {a: results[a] for a in ARMS if a in results}
             kept.write_text(json.dumps(results) + "\n")
     if args.plot:
-        series = {name: (list(range(1, len(r["val"]) + 1)), r["val"]) for name, r in results.items()}
-        plot.lines(HERE / "experiments.svg", series, "epoch", "accuracy on validation")
+        draw({name: r for name, r in results.items() if "epochs" not in ARMS[name]}, HERE / "experiments.svg")
+        draw({name: r for name, r in results.items() if "epochs" in ARMS[name]}, HERE / "patience.svg")
     print(table(results))
 
 
