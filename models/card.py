@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md from what evaluate.py and calibrate.py printed.
+"""Writes the measured tables of README.md from what evaluate.py and calibrate.py printed (experiments.py fills its own).
 
 A table stands between `<!-- NAME -->` and `<!-- end -->`; everything else in the card is written by hand.
 """
@@ -59,6 +59,17 @@ def thresholds(c: dict) -> str:
                              f"{percent(cost['uncertain'])} of the faces, wrong on {percent(cost['wrong'])} of the rest.")
 
 
+def fill(tables: dict[str, str]) -> None:
+    """Puts each table between its marks."""
+    text = CARD.read_text()
+    for name, table in tables.items():
+        text, found = re.subn(rf"(?s)<!-- {name} -->.*?<!-- end -->",
+                              lambda _: f"<!-- {name} -->\n{table}\n<!-- end -->", text)
+        if found != 1:
+            raise SystemExit(f"{CARD}: {found} places for the table \"{name}\", expected one")
+    CARD.write_text(text)
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--evaluation", type=Path, required=True)
@@ -67,13 +78,7 @@ def main() -> None:
     e, c = (json.loads(p.read_text().strip().splitlines()[-1]) for p in (args.evaluation, args.calibration))
     tables = {"accuracy": accuracy(e), "confusion f32": confusion(e, "f32"), "confusion int8": confusion(e, "int8"),
               "calibration": calibration(c), "costs": costs(c), "thresholds": thresholds(c)}
-    text = CARD.read_text()
-    for name, table in tables.items():
-        text, found = re.subn(rf"(?s)<!-- {name} -->.*?<!-- end -->",
-                              lambda _: f"<!-- {name} -->\n{table}\n<!-- end -->", text)
-        if found != 1:
-            raise SystemExit(f"{CARD}: {found} places for the table \"{name}\", expected one")
-    CARD.write_text(text)
+    fill(tables)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Adam has rates of its own (0.04 is out of its reach). Each arm differs from the 
 Patience tells itself apart only once accuracy has stopped rising for a while: its arms run for 36 epochs, the card's among them.
 
 Results go to experiments.json as they come; arms that are there are not run again, and several calls may run side by side.
-`--plot` draws experiments.svg and, for the long arms, patience.svg.
+`--card` puts them into the model card: experiments.svg, patience.svg for the long arms, and a table of each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+import card
 import plot
 import train
 import vgg
@@ -50,10 +51,11 @@ def run(name: str, settings: dict, folds: tuple[Faces, Faces], out: Path) -> dic
 
 
 def table(results: dict[str, dict]) -> str:
-    rows = ["| arm | best | last | drops of the rate | minutes |", "|---|---|---|---|---|"]
+    rows = ["| arm | best | last | the rate falls after epochs | minutes |", "|---|---|---|---|---|"]
     for name, r in results.items():
-        drops = sum(b < a for a, b in zip(r["lr"], r["lr"][1:]))
-        rows.append(f"| {name} | {100 * max(r['val']):.1f} % | {100 * r['val'][-1]:.1f} % | {drops} | {r['minutes']} |")
+        falls = [epoch for epoch, (a, b) in enumerate(zip(r["lr"], r["lr"][1:]), 1) if b < a]
+        rows.append(f"| {name} | {100 * max(r['val']):.1f} % | {100 * r['val'][-1]:.1f} % | "
+                    f"{', '.join(map(str, falls)) or '–'} | {r['minutes']} |")
     return "\n".join(rows)
 
 
@@ -71,7 +73,7 @@ def main() -> None:
     args.add_argument("data", type=Path, nargs="?", help="folder with train/<class>/ and val/<class>/; none: only print")
     args.add_argument("--out", type=Path, default=Path("build/experiments"), help="for logs and checkpoints")
     args.add_argument("--arms", nargs="*", choices=list(ARMS), default=list(ARMS))
-    args.add_argument("--plot", action="store_true")
+    args.add_argument("--card", action="store_true", help="bring the model card up to date")
     args = args.parse_args()
     kept = HERE / "experiments.json"
     results = read(kept)
@@ -82,9 +84,11 @@ def main() -> None:
             results = read(kept) | done
             results = {a: results[a] for a in ARMS if a in results}
             kept.write_text(json.dumps(results) + "\n")
-    if args.plot:
-        draw({name: r for name, r in results.items() if "epochs" not in ARMS[name]}, HERE / "experiments.svg")
-        draw({name: r for name, r in results.items() if "epochs" in ARMS[name]}, HERE / "patience.svg")
+    if args.card:
+        for group, is_long in (("experiments", False), ("patience", True)):
+            arms = {name: r for name, r in results.items() if ("epochs" in ARMS[name]) == is_long}
+            draw(arms, HERE / f"{group}.svg")
+            card.fill({group: table(arms)})
     print(table(results))
 
 

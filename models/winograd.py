@@ -23,7 +23,7 @@ G = {
     4: ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1)),
     3: ((1 / 2, 0, 0), (-1 / 2, -1 / 2, -1 / 2), (-1 / 6, 1 / 6, -1 / 6), (1 / 6, 1 / 3, 2 / 3), (0, 0, 1)),
 }
-LANES = 16
+LANES = 16  # the widest vector of winograd.cpp; layers whose channels fill it fill the narrower one too
 # Tiles of one chunk, for each point: enough rows for an efficient product, few enough for a core's cache.
 ROWS = 288
 

@@ -145,13 +145,15 @@ impl FrameSource for Script {
             Some(_) => {}
         }
         self.pass(Duration::from_millis(20));
-        match self.steps.pop_front() {
-            Some(Step::Stuck(closing)) => {
-                self.closing = closing;
+        let step = self.steps.pop_front();
+        if let Some(Step::Stuck(closing)) = step {
+            self.closing = closing;
+        }
+        match step {
+            Some(Step::Damaged) => Err(SourceError::BadFrame { source_name, reason: "error flag".into() }),
+            Some(Step::Unplugged | Step::Stuck(_)) => {
                 Err(SourceError::Lost { source_name, reason: "no such device".into() })
             }
-            Some(Step::Damaged) => Err(SourceError::BadFrame { source_name, reason: "error flag".into() }),
-            Some(Step::Unplugged) => Err(SourceError::Lost { source_name, reason: "no such device".into() }),
             Some(Step::Panic) => panic!("a defect, on purpose"),
             Some(Step::Short) => {
                 let got = self.fill(frame);

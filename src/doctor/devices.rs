@@ -26,11 +26,7 @@ pub fn camera(camera: &Camera) -> Check {
             match holders.as_slice() {
                 [] => {
                     let (advice, command) = camera_advice(reason);
-                    let check = Check::fail("camera", found, advice);
-                    match command {
-                        Some(command) => check.fix(command),
-                        None => check,
-                    }
+                    command.into_iter().fold(Check::fail("camera", found, advice), Check::fix)
                 }
                 list => Check::fail(
                     "camera",
