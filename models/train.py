@@ -22,6 +22,8 @@ import argparse
 import copy
 import hashlib
 import json
+import math
+import pickle
 import time
 from pathlib import Path
 
@@ -107,14 +109,17 @@ class Trainer:
         return F.cross_entropy(logits, y, label_smoothing=self.args.smoothing)
 
     def save(self, path: Path) -> None:
-        state = {"recipe": self.hash, "epoch": self.epoch, "step": self.step, "best": self.best,
+        state = {"recipe": self.hash, "epoch": self.epoch, "step": self.step, "best": self.best, "minutes": self.minutes(),
                  "net": self.net.state_dict(), "average": self.average.state_dict(),
                  "optimiser": self.optimiser.state_dict(), "plateau": self.plateau.state_dict()}
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
     def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        try:
+            state = torch.load(path, weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as e:
+            raise SystemExit(f"{path}: no checkpoint of train.py ({str(e).splitlines()[0]}); expected the last.pt that it wrote") from None
         if not isinstance(state, dict) or state.get("recipe") != self.hash:
             found = state.get("recipe") if isinstance(state, dict) else "none"
             raise SystemExit(f"{path}: checkpoint of another recipe or other shapes ({found}, this run is {self.hash}); "
@@ -122,6 +127,8 @@ class Trainer:
         for name in ("net", "average", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(state[name])
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        if self.args.schedule == "timed":  # whose minutes are the whole run's
+            self.begin -= 60 * state["minutes"]
 
     def progress(self, steps_per_epoch: int) -> float:
         """0 at the start, 1 at the end of the steps or, `timed`, of the minutes."""
@@ -134,7 +141,7 @@ class Trainer:
         if self.args.schedule == "plateau":
             return
         for group in self.optimiser.param_groups:
-            group["lr"] = self.args.lr * 0.5 * (1 + np.cos(np.pi * progress))
+            group["lr"] = self.args.lr * 0.5 * (1 + math.cos(math.pi * progress))
 
     def train_step(self, x: torch.Tensor, y: torch.Tensor) -> float:
         self.net.train()
@@ -232,7 +239,8 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/train"))
     parser.add_argument("--init", type=Path, help="safetensors to start from instead of random weights")
     parser.add_argument("--resume", type=Path, help="last.pt of the same recipe")
-    parser.add_argument("--minutes", type=float, help="stop after so long, at a step's end")
+    parser.add_argument("--minutes", type=float,
+                        help="stop after so long, at a step's end; `timed`: the whole run's, resumed or not")
     parser.add_argument("--steps", type=int, help="cut every epoch to so many steps (to prove the script)")
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--epochs", type=int, default=120)
@@ -252,7 +260,7 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--crops", type=Path, help="the training faces as the detector crops them: "
                         "`moodlight eval DATA/train --detect --patches DIR` writes them")
     parser.add_argument("--crop-share", type=float, default=0.4, help="how often a face is shown so, 0..1")
-    parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", "block_a"),
+    parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", *(f"block_{b}" for b in vgg.BLOCKS)),
                         help="layers whose weights stay as they are")
     parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
     parser.add_argument("--soft-share", type=float, default=0.6, help="of the teacher in the target, 0..1")

@@ -68,9 +68,13 @@ class Vgg(nn.Module):
 
 def load(path: str | Path, drop: float = 0.2) -> Vgg:
     """A safetensors file (any float width) as an f32 net in eval mode. Foreign keys or shapes are refused."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    weights = {k: v.float() for k, v in load_file(str(path)).items()}
+    try:
+        weights = {k: v.float() for k, v in load_file(str(path)).items()}
+    except (OSError, SafetensorError) as e:
+        raise SystemExit(f"{path}: no weights ({e}); expected a safetensors file") from None
     net = from_weights(weights, drop, str(path))
     return net.eval()
 

@@ -11,6 +11,10 @@
 // enough for their transforms to stay in its cache, so that nothing transformed goes through main memory.
 #include <torch/extension.h>
 
+#ifndef _OPENMP
+#error "compile with -fopenmp: without it at::parallel_for goes through its range on one core, and says nothing"
+#endif
+
 namespace {
 
 #ifdef __AVX512F__

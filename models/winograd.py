@@ -35,7 +35,7 @@ def kernels():
     # Where the packages of a virtual environment that is not activated lie.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     source = Path(__file__).with_name("winograd.cpp")
-    return load("moodlight_winograd", [str(source)], extra_cflags=["-O3", "-march=native", "-ffast-math"])
+    return load("moodlight_winograd", [str(source)], extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"])
 
 
 @functools.cache

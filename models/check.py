@@ -1,0 +1,171 @@
+"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. About a minute.
+
+    make -C models check
+
+Each case is one command line and what it must end with: exit status 0 and the log's epochs, or a refusal that says this.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import vgg
+
+HERE = Path(__file__).parent
+SEED, EACH = 20, 4  # of the made-up faces; pictures of a class in a fold
+QUICK = ("--batch", "8", "--steps", "1", "--threads", "1")
+
+
+def made_up(root: Path) -> Path:
+    """A data set of noise: both folds, all seven classes."""
+    rng = np.random.default_rng(SEED)
+    for fold in ("train", "val"):
+        for name in vgg.CLASSES:
+            folder = root / fold / name
+            folder.mkdir(parents=True)
+            for i in range(EACH):
+                Image.fromarray(rng.integers(0, 256, (vgg.SIDE, vgg.SIDE), np.uint8)).save(folder / f"{i}.png")
+    return root
+
+
+class Bench:
+    """A fresh folder with a data set; `train` runs train.py there."""
+
+    def __init__(self, root: Path):
+        self.root, self.data, self.out = root, made_up(root / "data"), root / "out"
+
+    def train(self, *options: str) -> tuple[int, str]:
+        command = [sys.executable, HERE / "train.py", self.data, "--out", self.out, *QUICK, *options]
+        ran = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    def log(self) -> list[dict]:
+        return [json.loads(line) for line in (self.out / "log.jsonl").read_text().splitlines()]
+
+
+def resumed(*options: str) -> Callable[[Bench], None]:
+    """A run cut short goes on with the next epoch, at the rate where it left off."""
+    def case(bench: Bench) -> None:
+        lengths = []
+        for more in ((), ("--resume", bench.out / "last.pt")):
+            status, said = bench.train("--minutes", "0.1", *options, *more)
+            assert status == 0, said
+            lengths.append(len(bench.log()))
+        log = bench.log()
+        assert 1 <= lengths[0] < lengths[1], lengths
+        assert [line["epoch"] for line in log] == list(range(1, len(log) + 1)), log
+        assert all(later["lr"] <= earlier["lr"] for earlier, later in zip(log, log[1:])), log
+        assert len({line["recipe"] for line in log}) == 1, log
+    return case
+
+
+def minutes_are_the_whole_runs(bench: Bench) -> None:
+    """A timed run that has had its minutes does not begin its schedule again."""
+    timed, epochs = ("--schedule", "timed", "--minutes", "0.02"), []
+    for more in ((), ("--resume", bench.out / "last.pt")):
+        status, said = bench.train(*timed, *more)
+        assert status == 0, said
+        epochs.append(bench.log()[-1]["epoch"])
+    assert epochs[0] == epochs[1] >= 1, bench.log()
+
+
+def refused(spoil: Callable[[Bench], tuple], *words: str) -> Callable[[Bench], None]:
+    """What `spoil` leaves behind, with the options that it returns, is refused without a traceback, in `words`."""
+    def case(bench: Bench) -> None:
+        status, said = bench.train(*spoil(bench))
+        assert status == 1 and "Traceback" not in said, said
+        assert all(word in said for word in words), said
+    return case
+
+
+def of_another_rate(bench: Bench) -> tuple:
+    status, said = bench.train("--epochs", "1", "--lr", "0.03")
+    assert status == 0, said
+    return "--lr", "0.02", "--resume", bench.out / "last.pt"
+
+
+def foreign_weights(bench: Bench) -> tuple:
+    save_file({"encoder.weight": torch.zeros(3, 3)}, bench.root / "other.safetensors")
+    return "--init", bench.root / "other.safetensors"
+
+
+def no_file(option: str) -> Callable[[Bench], tuple]:
+    return lambda bench: (option, bench.root / "nowhere")
+
+
+def text_for(option: str) -> Callable[[Bench], tuple]:
+    def spoil(bench: Bench) -> tuple:
+        (bench.root / "notes.txt").write_text("not weights\n")
+        return option, bench.root / "notes.txt"
+    return spoil
+
+
+def class_gone(bench: Bench) -> tuple:
+    shutil.rmtree(bench.data / "train" / "fear")
+    return ()
+
+
+def class_renamed(bench: Bench) -> tuple:
+    shutil.copytree(bench.data / "train" / "fear", bench.data / "train" / "angst")
+    return ()
+
+
+def class_empty(bench: Bench) -> tuple:
+    for path in (bench.data / "val" / "sad").iterdir():
+        path.write_bytes(b"no picture")
+    return ()
+
+
+def skipped_with_counts(bench: Bench) -> None:
+    happy = bench.data / "train" / "happy"
+    (happy / "torn.png").write_bytes((happy / "0.png").read_bytes()[:40])
+    (happy / "notes.txt").write_text("no picture\n")
+    Image.new("L", (47, 48)).save(happy / "narrow.png")
+    status, said = bench.train("--epochs", "1")
+    assert status == 0, said
+    assert "skipped: 1 no picture by name, 1 not 48x48, 1 unreadable" in said, said
+
+
+CASES: dict[str, Callable[[Bench], None]] = {
+    "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
+    "a plateau run goes on where it stopped": resumed(),
+    "a timed run that is over stays over": minutes_are_the_whole_runs,
+    "a checkpoint of another recipe is refused": refused(of_another_rate, "another recipe", "last.pt"),
+    "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
+    "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),
+    "weights of another network are refused": refused(foreign_weights, "other.safetensors", "conv1a"),
+    "a text file is no weights": refused(text_for("--init"), "notes.txt", "safetensors"),
+    "a missing class is named": refused(class_gone, "class folders missing", "fear"),
+    "a class in another language is named": refused(class_renamed, "foreign class folders", "angst"),
+    "a class without a usable picture is named": refused(class_empty, "sad", "no usable picture"),
+    "unreadable, foreign and wrongly sized pictures are counted": skipped_with_counts,
+}
+
+
+def main() -> None:
+    failed = 0
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as root:
+            try:
+                case(Bench(Path(root)))
+                print(f"ok      {name}", flush=True)
+            except AssertionError as e:
+                failed += 1
+                print(f"FAILED  {name}\n{e}", flush=True)
+    print(f"{len(CASES) - failed} passed, {failed} failed")
+    raise SystemExit(min(failed, 1))
+
+
+if __name__ == "__main__":
+    main()
