@@ -13,7 +13,7 @@ Only the training folder trains; validation chooses the epoch, and each look at 
 
 A third of a step on Linux goes into fresh pages for the activations; an allocator that keeps them gives most of it
 back (0.62 s a step to 0.50 s on two Zen 5 cores): `LD_PRELOAD=libtcmalloc_minimal.so.4 python train.py …`. On CPUs that do not
-multiply bf16, `--winograd` takes a step from 1.65 s to 0.95 (two Xeon cores, fine-tuning as in the card; winograd.py).
+multiply bf16, `--winograd` computes the convolutions in half of torch's time or less (winograd.py).
 """
 
 from __future__ import annotations
