@@ -1,4 +1,4 @@
-"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. About a minute.
+"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. A minute or two.
 
     make -C models check
 
