@@ -54,16 +54,22 @@ class Bench:
         return [json.loads(line) for line in (self.out / "log.jsonl").read_text().splitlines()]
 
 
+def run_and_resume(bench: Bench, *options: str) -> tuple[int, int]:
+    """The log's lines after a run, and after the same run resumed."""
+    lengths = []
+    for more in ((), ("--resume", bench.out / "last.pt")):
+        status, said = bench.train(*options, *more)
+        assert status == 0, said
+        lengths.append(len(bench.log()))
+    return lengths[0], lengths[1]
+
+
 def resumed(*options: str) -> Callable[[Bench], None]:
     """A run cut short goes on with the next epoch, at the rate where it left off."""
     def case(bench: Bench) -> None:
-        lengths = []
-        for more in ((), ("--resume", bench.out / "last.pt")):
-            status, said = bench.train("--minutes", "0.1", *options, *more)
-            assert status == 0, said
-            lengths.append(len(bench.log()))
+        before, after = run_and_resume(bench, "--minutes", "0.1", *options)
+        assert 1 <= before < after, (before, after)
         log = bench.log()
-        assert 1 <= lengths[0] < lengths[1], lengths
         assert [line["epoch"] for line in log] == list(range(1, len(log) + 1)), log
         assert all(later["lr"] <= earlier["lr"] for earlier, later in zip(log, log[1:])), log
         assert len({line["recipe"] for line in log}) == 1, log
@@ -72,12 +78,8 @@ def resumed(*options: str) -> Callable[[Bench], None]:
 
 def minutes_are_the_whole_runs(bench: Bench) -> None:
     """A timed run that has had its minutes does not begin its schedule again."""
-    timed, epochs = ("--schedule", "timed", "--minutes", "0.02"), []
-    for more in ((), ("--resume", bench.out / "last.pt")):
-        status, said = bench.train(*timed, *more)
-        assert status == 0, said
-        epochs.append(bench.log()[-1]["epoch"])
-    assert epochs[0] == epochs[1] >= 1, bench.log()
+    before, after = run_and_resume(bench, "--schedule", "timed", "--minutes", "0.02")
+    assert 1 <= before == after, bench.log()
 
 
 def refused(spoil: Callable[[Bench], tuple], *words: str) -> Callable[[Bench], None]:
@@ -145,6 +147,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
     "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),
     "weights of another network are refused": refused(foreign_weights, "other.safetensors", "conv1a"),
+    "weights that are not there are named": refused(no_file("--init"), "nowhere", "safetensors"),
     "a text file is no weights": refused(text_for("--init"), "notes.txt", "safetensors"),
     "a missing class is named": refused(class_gone, "class folders missing", "fear"),
     "a class in another language is named": refused(class_renamed, "foreign class folders", "angst"),
