@@ -39,7 +39,7 @@ from dataset import Faces, augment
 
 # What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
 RECIPE = ("optimiser", "lr", "batch", "epochs", "schedule", "patience", "smoothing", "decay", "drop", "average", "side",
-          "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share")
+          "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share", "mixup")
 
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
@@ -196,12 +196,25 @@ def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
             if crops is not None:
                 patches = np.where(rng.random((len(pick), 1, 1)) < args.crop_share, crops[pick], patches)
             x = augment(patches, rng, strength, args.side, args.camera)
-            losses.append(trainer.train_step(x, targets[pick]))
+            y = targets[pick]
+            if args.mixup:
+                x, y = mixed(x, y, rng, args.mixup * (1 - progress))
+            losses.append(trainer.train_step(x, y))
             if over():
                 break
         whole = len(losses) == steps
         trainer.epoch += int(whole or bool(args.steps))
         report(trainer, val, out, losses, time.monotonic() - started, whole)
+
+
+def mixed(x: torch.Tensor, y: torch.Tensor, rng: np.random.Generator, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A `share` of the faces with another one over them, 0 to 50 % of it, and the targets likewise (Zhang et al., "mixup:
+    beyond empirical risk minimization", 2018): a label learned by heart helps less there."""
+    n = len(x)
+    over = torch.from_numpy((0.5 * rng.random(n) * (rng.random(n) < share)).astype(np.float32))
+    other = torch.from_numpy(rng.permutation(n))
+    y = y if y.ndim > 1 else F.one_hot(y, len(vgg.CLASSES)).float()
+    return x.lerp(x[other], over.view(n, 1, 1, 1)), y.lerp(y[other], over.view(n, 1))
 
 
 def targets_of(train: Faces, args: argparse.Namespace) -> torch.Tensor:
@@ -260,6 +273,8 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--crops", type=Path, help="the training faces as the detector crops them: "
                         "`moodlight eval DATA/train --detect --patches DIR` writes them")
     parser.add_argument("--crop-share", type=float, default=0.4, help="how often a face is shown so, 0..1")
+    parser.add_argument("--mixup", type=float, default=0.0, help="share of faces mixed with another, 0..1, falling evenly to none "
+                        "at the end of a cosine or timed run")
     parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", *(f"block_{b}" for b in vgg.BLOCKS)),
                         help="layers whose weights stay as they are")
     parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
