@@ -82,6 +82,15 @@ def minutes_are_the_whole_runs(bench: Bench) -> None:
     assert 1 <= before == after, bench.log()
 
 
+def trains(*options: str) -> Callable[[Bench], None]:
+    """One epoch of this recipe comes to its end with a loss that is a number."""
+    def case(bench: Bench) -> None:
+        status, said = bench.train("--epochs", "1", *options)
+        assert status == 0, said
+        assert [line["loss"] > 0 for line in bench.log()] == [True], bench.log()
+    return case
+
+
 def refused(spoil: Callable[[Bench], tuple], *words: str) -> Callable[[Bench], None]:
     """What `spoil` leaves behind, with the options that it returns, is refused without a traceback, in `words`."""
     def case(bench: Bench) -> None:
@@ -143,6 +152,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
     "a plateau run goes on where it stopped": resumed(),
     "a timed run that is over stays over": minutes_are_the_whole_runs,
+    "faces are mixed, and their plain labels": trains("--mixup", "1"),
     "a checkpoint of another recipe is refused": refused(of_another_rate, "another recipe", "last.pt"),
     "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
     "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),

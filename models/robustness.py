@@ -2,8 +2,8 @@
 
 The definitions are shared with src/cli/eval/corrupt.rs; both must be changed together. Lengths are relative to the
 picture's width; beyond the edge the edge is repeated; values are rounded half up and clipped. Chance is SplitMix64 seeded
-with FNV-1a-64 of `NAME:LEVEL:class/file`, so the same picture is spoilt in the same way everywhere. Two things may
-differ by a gray level here and there: the last bit of f32 sums, and JPEG (Pillow's encoder here).
+with FNV-1a-64 of `NAME:LEVEL:class/file`, the file without its ending, so the same picture is spoilt in the same way
+everywhere. Two things may differ by a gray level here and there: the last bit of f32 sums, and JPEG (Pillow's encoder here).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def occlude(p: np.ndarray, share: float, chance: Chance) -> np.ndarray:
 
 
 def corrupted(p: np.ndarray, name: str, level: int, picture: str) -> np.ndarray:
-    """Gray picture `p` spoilt; `picture` is `class/file` and decides what chance decides."""
+    """Gray picture `p` spoilt; `picture` is `class/file` without the file's ending and decides what chance decides."""
     chance, amount = Chance(f"{name}:{level}:{picture}"), SUITE[name][level - 1]
     a = F32(amount)
     if name == "blur":
@@ -145,7 +145,7 @@ def main() -> None:
     order = np.random.default_rng(1).permutation(len(paths))[: args.limit]
     paths, labels, net = [paths[i] for i in order], labels[order], Folded(args.f32)
     clean = [vgg.patch_of(p) for p in paths]
-    names = ["/".join(p.parts[-2:]) for p in paths]
+    names = ["/".join(p.with_suffix("").parts[-2:]) for p in paths]
     share = lambda patches: float((answers(net, patches) == labels).mean())
     result = {"images": len(paths), "clean": share(clean)}
     for name in args.names:

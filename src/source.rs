@@ -31,6 +31,13 @@ pub trait FrameSource: Send {
 
     /// Frames appear in real time whether or not they are read (camera), rather than on demand (file).
     fn is_live(&self) -> bool;
+
+    /// How long it may give nothing and be well, before its first frame or between two. The run's own patience holds when that is
+    /// longer; with most sources it is.
+    fn longest_silence(&self, before_the_first: bool) -> Duration {
+        let _ = before_the_first;
+        Duration::ZERO
+    }
 }
 
 /// Why a source has nothing to give. `Display` names the device or file, what was expected and what to do.

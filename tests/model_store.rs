@@ -152,6 +152,7 @@ fn after_a_cut_at_any_step_of_a_roll_back_one_of_the_two_loads() {
     let prepared = || {
         let bench = Bench::new();
         for content in ["one", "two"] {
+            bench.store.confirm(&mut KernelDisk).unwrap();
             bench.install(content, &mut KernelDisk).unwrap();
         }
         bench
@@ -184,6 +185,24 @@ fn a_service_that_dies_three_times_on_trial_gets_the_model_before() {
     assert_eq!(bench.store.begin(&mut KernelDisk).unwrap(), Start::Settled, "no trial for the old one");
 }
 
+#[rstest]
+#[case::to_the_proved_one(Some("one"))]
+#[case::to_the_packages(None)]
+fn a_model_that_never_proved_itself_is_no_way_back(#[case] proved: Option<&str>) {
+    let bench = Bench::new();
+    if let Some(content) = proved {
+        bench.install(content, &mut KernelDisk).unwrap();
+        bench.store.confirm(&mut KernelDisk).unwrap();
+    }
+    for content in ["bad", "worse"] {
+        bench.install(content, &mut KernelDisk).unwrap();
+        bench.store.begin(&mut KernelDisk).unwrap();
+    }
+    bench.store.roll_back("it died", &mut KernelDisk).unwrap();
+    assert_eq!(bench.used().as_deref(), proved);
+    assert_eq!(bench.store.begin(&mut KernelDisk).unwrap(), Start::Settled);
+}
+
 #[test]
 fn a_first_model_that_is_bad_gives_way_to_the_packages() {
     let bench = Bench::new();
@@ -213,13 +232,14 @@ fn only_the_last_two_versions_are_kept() {
     let bench = Bench::new();
     for content in ["one", "two", "three"] {
         bench.install(content, &mut KernelDisk).unwrap();
+        bench.store.confirm(&mut KernelDisk).unwrap();
     }
     let mut names: Vec<String> = std::fs::read_dir(bench.store.root())
         .unwrap()
         .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert_eq!(names, ["current", "previous", "trial", "v2", "v3"]);
+    assert_eq!(names, ["current", "previous", "v2", "v3"]);
 }
 
 #[rstest]

@@ -78,6 +78,7 @@ fn the_unit_says_what_the_light_needs() {
     let unit = read("systemd/moodlight.service");
     for line in [
         "Type=notify",
+        "SuccessExitStatus=130 143",
         "Restart=always",
         "StartLimitIntervalSec=0",
         "PrivateNetwork=yes",

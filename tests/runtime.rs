@@ -85,6 +85,8 @@ enum Step {
     Stuck(Duration),
     /// Silence for so long.
     Silent(Duration),
+    /// As the first step: silence for so long, which the source says is usual with it.
+    WarmsUp(Duration),
     Panic,
     End,
 }
@@ -95,6 +97,8 @@ struct Script {
     sequence: u64,
     /// How long closing takes.
     closing: Duration,
+    /// How long it may be silent at its start and be well.
+    patience: Duration,
     /// Never sends: waiting on it is waiting for time to pass.
     quiet: (Sender<()>, Receiver<()>),
 }
@@ -106,7 +110,12 @@ impl Script {
             Step::Damages(n) => vec![Step::Damaged; *n],
             other => vec![*other],
         });
-        Self { steps: flat.collect(), live, sequence: 0, closing: Duration::ZERO, quiet: channel() }
+        let mut steps: VecDeque<Step> = flat.collect();
+        let mut patience = Duration::ZERO;
+        if let Some(&Step::WarmsUp(time)) = steps.front() {
+            (steps[0], patience) = (Step::Silent(time), 2 * time);
+        }
+        Self { steps, live, sequence: 0, closing: Duration::ZERO, patience, quiet: channel() }
     }
 
     fn pass(&self, time: Duration) {
@@ -168,6 +177,9 @@ impl FrameSource for Script {
     }
     fn is_live(&self) -> bool {
         self.live
+    }
+    fn longest_silence(&self, before_the_first: bool) -> Duration {
+        if before_the_first { self.patience } else { Duration::ZERO }
     }
 }
 
@@ -351,6 +363,14 @@ fn a_camera_that_never_delivers_is_a_fault_within_two_seconds() {
 fn a_stream_without_a_good_frame_is_opened_anew(#[case] fault: Step) {
     let options = LiveOptions { reopen_after: Duration::from_millis(300), ..seconds(3.0) };
     let ran = live_run(&[&[Step::Frames(5), fault], &[Step::Frames(500)]], options);
+    assert!(ran.state("happy").is_some(), "{}", ran.text);
+}
+
+/// A camera program that takes longer to its first picture than a running one may be silent.
+#[test]
+fn a_source_that_warms_up_is_waited_for() {
+    let options = LiveOptions { reopen_after: Duration::from_millis(200), ..seconds(3.0) };
+    let ran = live_run(&[&[Step::WarmsUp(Duration::from_millis(700)), Step::Frames(500)]], options);
     assert!(ran.state("happy").is_some(), "{}", ran.text);
 }
 

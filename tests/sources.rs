@@ -1,8 +1,9 @@
 //! Sources on good and bad input: what comes out, and what a person is told.
 
-use moodlight::frame::{Frame, LumaRange, PixelFormat};
+use moodlight::frame::{Frame, LumaRange, MAX_PIXELS, PixelFormat};
 use moodlight::sim::intake::{Bytes, Intake, ready};
-use moodlight::sim::{self, mjpeg::Mjpeg, y4m::Y4m};
+use moodlight::sim::mjpeg::{Found, Mjpeg, Splitter};
+use moodlight::sim::{self, y4m::Y4m};
 use moodlight::source::{Delivery, FrameRate, FrameSource, SourceError, SourceSpec};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fmt::Write as _;
@@ -309,6 +310,19 @@ fn a_picture_is_held(#[case] query: &str, #[case] frames: usize) {
     let dir = Scratch::new();
     let log = play(&format!("image:{}{query}", dir.file("face.jpg", &jpeg(16, 8, 1)).display()));
     assert_eq!(log.lines().count(), frames + 1, "{log}");
+}
+
+/// A recording whose end was never written: a picture that runs into zeros for longer than any picture is.
+#[test]
+fn a_picture_without_an_end_is_given_up_and_what_follows_is_looked_through() {
+    let mut data =
+        b"\xff\xd8\xff\xc0\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0".to_vec();
+    data.resize(MAX_PIXELS + 100, 0);
+    let mut splitter = Splitter::default();
+    let Found::Damaged { bytes, reason } = splitter.scan(&data) else { panic!("it has no end") };
+    assert!(reason.contains("64 megapixels"), "{reason}");
+    assert_eq!(splitter.scan(&data[bytes..]), Found::Junk(data.len() - bytes));
+    assert_eq!(splitter.scan(&[]), Found::Incomplete);
 }
 
 /// The child and what it has started are gone when the source is.

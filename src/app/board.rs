@@ -49,12 +49,22 @@ fn take_lines(
         return Ok(Vec::new());
     };
     let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
-    let mut taken = Vec::new();
+    let (mut taken, colours) = (Vec::new(), wanted.iter().filter(|(led, _)| led.is_colour()).count());
     for (led, at) in wanted {
         let line = lenience.take(format!("LED {}", led.name()), gpio.output(&at, wiring))?;
         taken.extend(line.map(|line| (led, led_pin(led, line))));
     }
+    without_half_rgb(&mut taken, colours);
     Ok(taken)
+}
+
+/// Lets the other colours go when one of the RGB LED's lines could not be had; the lines beside it go on. `wired` is how many colours
+/// the config wires: a set that is half there is the config's fault, which nothing here hides.
+fn without_half_rgb<T>(taken: &mut Vec<(LedLine, T)>, wired: usize) {
+    let has = taken.iter().filter(|(led, _)| led.is_colour()).count();
+    if has < wired {
+        taken.retain(|(led, _)| !led.is_colour());
+    }
 }
 
 /// The camera behind the mute button, where one is wired to a real board.
@@ -222,5 +232,26 @@ impl Heartbeat for Hearts {
     }
     fn stopping(&mut self) {
         self.0.iter_mut().for_each(|h| h.stopping());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LedLine::{Blue, Fault, Green, Red};
+
+    fn check(taken: &[LedLine], wired: usize, expect: &[LedLine]) {
+        let mut taken: Vec<(LedLine, ())> = taken.iter().map(|&led| (led, ())).collect();
+        without_half_rgb(&mut taken, wired);
+        assert_eq!(taken.into_iter().map(|(led, ())| led).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn a_busy_colour_takes_its_fellows_along_and_nothing_else() {
+        check(&[Fault, Red, Green, Blue], 3, &[Fault, Red, Green, Blue]);
+        check(&[Fault, Red, Green], 3, &[Fault]);
+        check(&[Fault], 3, &[Fault]);
+        check(&[Fault], 0, &[Fault]);
+        check(&[Red, Green], 2, &[Red, Green]);
     }
 }

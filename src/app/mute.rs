@@ -103,6 +103,10 @@ impl FrameSource for MutedSource {
     fn is_live(&self) -> bool {
         self.camera.is_live()
     }
+
+    fn longest_silence(&self, before_the_first: bool) -> Duration {
+        self.camera.longest_silence(before_the_first)
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@
 use super::lenient::Lenience;
 use super::stages::{self, Stages};
 use super::{Plan, board, devices, run_until};
-use crate::classifier::locate;
 use crate::classifier::manifest::Role;
-use crate::classifier::store::{KernelDisk, Start, Store, StoreError};
+use crate::classifier::store::{KernelDisk, Start, Store, StoreError, state_folder};
+use crate::classifier::{Precision, locate};
 use crate::config::Settings;
 use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::caretaker::{Caretaker, FileWatch};
@@ -46,12 +46,19 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
         match (service.prepare)() {
             Ok(mut plan) => {
                 lights = Some(plan.settings.clone());
+                if let Some(config) = &service.config {
+                    keep_as_last_good(config, &state_folder());
+                }
                 plan.options.service = true;
                 let caretaker = take_care(watch, &stop, &store);
                 let ending = run_until(plan, &stop);
                 drop(caretaker);
                 if !stop.take_reload() {
-                    break ending;
+                    // A signal may have come after the run had ended for a reload.
+                    break ending.map(|ending| match (ending, stop.requested()) {
+                        (Ending::Signal(_), Some(signal)) => Ending::Signal(signal),
+                        (ending, _) => ending,
+                    });
                 }
                 log::info!("the config has changed; starting anew with it");
             }
@@ -104,10 +111,11 @@ fn told(done: Result<(), StoreError>) {
     }
 }
 
-/// The models; installed ones that cannot be loaded or fail their self-test give way to those before them.
+/// The models; installed ones that cannot be loaded or fail their self-test give way to those before them. A fault of the
+/// package's own model is no reason to give up another one that was installed.
 pub fn load_or_roll_back(settings: &Settings) -> anyhow::Result<Stages> {
     match stages::load(settings) {
-        Err(e) if uses_the_store(settings) => {
+        Err(e) if uses_the_store(settings, stages::culprit(&e)) => {
             let store = Store::system();
             log::error!("the installed model is given up: {e:#}");
             told(store.roll_back(&format!("{e:#}"), &mut KernelDisk));
@@ -117,11 +125,15 @@ pub fn load_or_roll_back(settings: &Settings) -> anyhow::Result<Stages> {
     }
 }
 
-/// The classifier is an installed one, or would be if the store's manifest could be read.
-fn uses_the_store(settings: &Settings) -> bool {
-    match locate::find(Role::Classifier, settings.precision, settings.model.as_deref()) {
+/// The model for `role` is an installed one, or would be if the store's manifest could be read.
+fn uses_the_store(settings: &Settings, role: Role) -> bool {
+    let (precision, named) = match role {
+        Role::Classifier => (settings.precision, settings.model.as_deref()),
+        Role::Detector => (Precision::F32, None),
+    };
+    match locate::find(role, precision, named) {
         Ok(found) => found.path.starts_with(Store::system().root()),
-        Err(_) => settings.model.is_none() && locate::store_in_use().is_some(),
+        Err(_) => named.is_none() && locate::store_in_use().is_some(),
     }
 }
 
@@ -157,10 +169,35 @@ fn config_fault(
         }
         is_due && watch.as_mut().is_some_and(FileWatch::changed)
     });
-    if let (Some(h), true) = (&mut heartbeat, signal.is_some()) {
+    if let Some(h) = &mut heartbeat {
+        let goes_on = signal.is_none();
+        if goes_on {
+            stop.request_reload(); // what is said to the service manager at the end is not said now
+        }
+        // The next config may name no watchdog: one left armed would reset the board.
         h.stopping();
+        if goes_on {
+            stop.take_reload();
+        }
     }
     signal
+}
+
+/// The config that was read last, for a start that cannot read the one there is: the owner's pins stay his.
+pub fn last_good(state: &Path) -> PathBuf {
+    state.join("last-good.toml")
+}
+
+/// Keeps `config`, which was read without complaint. Written only when it has changed: cards wear.
+fn keep_as_last_good(config: &Path, state: &Path) {
+    let (Ok(text), kept) = (std::fs::read(config), last_good(state)) else { return };
+    if std::fs::read(&kept).is_ok_and(|old| old == text) {
+        return;
+    }
+    let beside = state.join("last-good.new");
+    if let Err(e) = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &kept)) {
+        log::warn!("{}: {e}; a broken config will be shown on the board's own pins", kept.display());
+    }
 }
 
 /// The profile that fits this machine's device tree, remembered from the first start on in `state`/board, so that a later
@@ -213,6 +250,27 @@ mod tests {
         assert_eq!(remembered_board(state.path(), PI4).as_deref(), Some("mine"));
         assert_eq!(remembered_board(state.path(), PI5).as_deref(), Some("rpi5"));
         assert_eq!(remembered_board(state.path(), PI4).as_deref(), Some("rpi4"));
+    }
+
+    #[test]
+    fn the_config_that_was_read_is_kept_until_another_is() {
+        let state = tempfile::tempdir().unwrap();
+        let (config, kept) = (state.path().join("my.toml"), last_good(state.path()));
+        for text in ["board = \"rpi4\"\n", "board = \"rpi5\"\n"] {
+            std::fs::write(&config, text).unwrap();
+            keep_as_last_good(&config, state.path());
+            assert_eq!(std::fs::read_to_string(&kept).unwrap(), text);
+        }
+        let written = std::fs::metadata(&kept).unwrap().modified().unwrap();
+        keep_as_last_good(&config, state.path());
+        assert_eq!(
+            std::fs::metadata(&kept).unwrap().modified().unwrap(),
+            written,
+            "nothing changed, nothing is written"
+        );
+        keep_as_last_good(Path::new("/no/such.toml"), state.path());
+        keep_as_last_good(&config, Path::new("/no/such/folder"));
+        assert!(kept.is_file());
     }
 
     #[test]

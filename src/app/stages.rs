@@ -30,7 +30,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         let detector = detector(&config.detector);
         (classifier.join().unwrap_or_else(|panic| resume_unwind(panic)), detector)
     });
-    let (classifier, detector) = (classifier?, detector?);
+    let (classifier, detector) = (classifier?, detector.context(InDetector)?);
     let rotate = Rotation::try_from(settings.source.rotate).map_err(anyhow::Error::msg)?;
     let pipeline = Pipeline::new(Parts {
         luma: LumaDecoder::new(Orientation { mirror: settings.source.mirror, rotate }),
@@ -44,8 +44,23 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
     Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
 }
 
+/// Marks an error as the detector's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InDetector;
+
+impl std::fmt::Display for InDetector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the face detector")
+    }
+}
+
+/// Whose model an error of [`load`] is about.
+pub fn culprit(error: &anyhow::Error) -> Role {
+    if error.is::<InDetector>() { Role::Detector } else { Role::Classifier }
+}
+
 fn detector(settings: &DetectorSettings) -> anyhow::Result<BlazeFace> {
-    let face = locate::find(Role::Detector, Precision::F32, None).context("the face detector")?;
+    let face = locate::find(Role::Detector, Precision::F32, None)?;
     face.entry.verify(&face.path)?;
     Ok(BlazeFace::load(&face.path, settings)?)
 }
@@ -58,7 +73,7 @@ fn proven(found: &Found, threads: usize) -> anyhow::Result<Vgg> {
             log::debug!("{}: self-test passed on {patches} patches", found.entry.name)
         }
         Outcome::NoGoldens => log::warn!(
-            "{}: used without a self-test; models/selftest.py writes what it must give",
+            "{}: used without a self-test; `make -C models goldens` writes what it must give",
             found.path.display()
         ),
     }

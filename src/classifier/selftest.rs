@@ -57,7 +57,7 @@ pub fn run(classifier: &mut dyn Classifier, found: &Found) -> Result<Outcome, Cl
     let goldens: Goldens = serde_json::from_str(&text).map_err(|e| goldens_error(&path, &e.to_string()))?;
     if !goldens.model_sha256.eq_ignore_ascii_case(&found.entry.sha256) {
         let reason = format!(
-            "these values are of another model (sha256 {}), {} has {}; write them anew with models/selftest.py",
+            "these values are of another model (sha256 {}), {} has {}; `make -C models goldens` writes them anew",
             goldens.model_sha256, found.entry.file, found.entry.sha256
         );
         return Err(goldens_error(&path, &reason));

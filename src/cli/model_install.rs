@@ -1,11 +1,11 @@
 //! `moodlight model install FILE…`: a model of the owner's, proved and switched to.
 
-use super::args::InstallArgs;
+use super::args::{InstallArgs, Place};
 use super::{CommandResult, Exit, print, print_json};
 use crate::classifier::manifest::{MANIFEST_FILE, Manifest, Role};
 use crate::classifier::selftest::{self, Outcome};
 use crate::classifier::store::{Candidate, KernelDisk, Store, install};
-use crate::classifier::{Found, Options, Vgg};
+use crate::classifier::{Found, Options, Vgg, locate};
 use crate::detector::blazeface::{BlazeFace, DetectorSettings};
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -33,6 +33,9 @@ pub fn run(args: &InstallArgs) -> CommandResult {
         models: candidates.iter().map(|c| c.found.entry.name.clone()).collect(),
         version,
     };
+    if let Some(why) = passed_over(&candidates) {
+        log::warn!("{why}");
+    }
     if args.json {
         print_json(&installed)?;
     } else {
@@ -45,6 +48,23 @@ pub fn run(args: &InstallArgs) -> CommandResult {
         ))?;
     }
     Ok(Exit::Done)
+}
+
+/// What to say when this board's config or profile chooses another classifier than the installed one, which would then never
+/// be asked. A config that cannot be read is the service's to complain of.
+fn passed_over(candidates: &[Candidate]) -> Option<String> {
+    let settings = super::run::settings_of(&Place::default()).ok()?;
+    let chosen = settings.model.as_deref()?;
+    let purpose = (Role::Classifier, settings.precision);
+    let entry = candidates.iter().map(|c| &c.found.entry).find(|e| (e.role, e.precision) == purpose)?;
+    let asked = locate::is_name(chosen) && chosen == Path::new(&entry.name);
+    (!asked).then(|| {
+        format!(
+            "{0} will not be used: this board's config or profile chooses {1}; to use it, write file = \"{0}\" under [model] in the config",
+            entry.name,
+            chosen.display()
+        )
+    })
 }
 
 /// A folder stands for every file that its manifest lists.
@@ -82,7 +102,7 @@ fn prove(found: &Found, without_self_test: bool) -> Result<(), String> {
                 Outcome::NoGoldens if without_self_test => Ok(()),
                 Outcome::NoGoldens => {
                     Err("it has no .selftest.json beside it, so nobody can say that it works here; \
-                                           write one (models/selftest.py), or add --without-self-test"
+                                           write one (make -C models goldens), or add --without-self-test"
                         .into())
                 }
             }

@@ -35,14 +35,22 @@ fn plan(args: &RunArgs) -> anyhow::Result<Plan> {
 }
 
 fn run_service(args: &RunArgs) -> anyhow::Result<Ending> {
-    let fallback = || {
-        // As if the config were there and empty, so that the board is recognised and its lights are known.
-        let loaded = Loaded { config: Config::default(), file: Some(watched(args)) };
-        Settings::resolve(loaded, &overrides(args), &device_tree()).ok()
-    };
+    let fallback = || last_good_settings(watched(args), &overrides(args));
     let service =
         app::service::Service { config: Some(watched(args)), prepare: &|| plan(args), fallback: &fallback };
     app::service::run(&service)
+}
+
+/// What was read before the config broke; without that as if it were there and empty, so that the board is recognised and its
+/// lights are known.
+fn last_good_settings(file: PathBuf, flags: &Overrides) -> Option<Settings> {
+    let config = Config::read(&app::service::last_good(&state_folder())).unwrap_or_default();
+    Settings::resolve(Loaded { config, file: Some(file) }, flags, &device_tree()).ok()
+}
+
+/// The lights that the service goes on with while its config cannot be read.
+pub(super) fn lights_of_a_broken_config(place: &Place) -> Option<Settings> {
+    last_good_settings(place.config.clone().unwrap_or_default(), &standing_beside(place))
 }
 
 /// The config file that is, or would be, read.
@@ -75,9 +83,11 @@ fn overrides(args: &RunArgs) -> Overrides {
 pub(super) fn settings_of(place: &Place) -> Result<Settings, Failure> {
     let loaded = Config::find(place.config.as_deref()).map_err(Failure::usage)?;
     super::logging::set_level(loaded.config.log.level.filter());
-    let flags =
-        Overrides { board: place.board.clone(), remembered_board: known_board(), ..Overrides::default() };
-    Settings::resolve(loaded, &flags, &device_tree()).map_err(Failure::usage)
+    Settings::resolve(loaded, &standing_beside(place), &device_tree()).map_err(Failure::usage)
+}
+
+fn standing_beside(place: &Place) -> Overrides {
+    Overrides { board: place.board.clone(), remembered_board: known_board(), ..Overrides::default() }
 }
 
 /// The board that the service remembered, for the commands that look at what the service uses.

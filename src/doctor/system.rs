@@ -65,12 +65,16 @@ pub fn config(config: &ConfigFile) -> Check {
 
 pub fn models(models: &Models) -> Check {
     let folder = match &models.folder {
-        Err(why) => return Check::fail("models", why.clone(), "install the package again").fix(REINSTALL),
+        Err(why) => {
+            return Check::fail("models", why.clone(), "copy the package to the board and install it again")
+                .fix(REINSTALL);
+        }
         Ok(folder) => folder.display(),
     };
     let bad: Vec<&str> = models.files.iter().filter_map(|(_, error)| error.as_deref()).collect();
     if !bad.is_empty() {
-        let advice = "the file is not the one that was measured; install it again; if it happens twice, the card is worn out";
+        let advice = "the file is not the one that was measured; copy the package to the board and install it again (a card made by \
+                      board/image: write it anew); if it happens twice, the card is worn out";
         return Check::fail("models", bad.join("; "), advice).fix(REINSTALL);
     }
     let names: Vec<&str> = models.files.iter().map(|(name, _)| name.as_str()).collect();
@@ -93,7 +97,8 @@ pub fn models(models: &Models) -> Check {
     }
 }
 
-const REINSTALL: &str = "sudo apt-get install --reinstall moodlight";
+/// From the package's own file: no repository has it.
+const REINSTALL: &str = "sudo apt-get install --reinstall ./moodlight_*.deb";
 
 pub fn self_test(models: &Models) -> Check {
     match &models.self_test {
@@ -101,7 +106,7 @@ pub fn self_test(models: &Models) -> Check {
         Ok(None) => Check::warn(
             "self_test",
             "the classifier has no goldens",
-            "a model of your own: models/selftest.py writes what it must give beside it",
+            "a model of your own: `make -C models goldens` writes what it must give beside it",
         ),
         Err(why) => Check::fail(
             "self_test",

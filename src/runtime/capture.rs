@@ -104,7 +104,7 @@ impl Capture {
             }
             // Silence, or nothing but damage: a stream that lost its place may stay so until it is started again.
             let silence = last.elapsed();
-            if silence > self.options.reopen_after {
+            if silence > self.options.reopen_after.max(source.longest_silence(next_sequence.is_none())) {
                 let reason = format!("no good frame for {:.1} s; opening it anew", silence.as_secs_f32());
                 return ReadEnd::Failed(SourceError::Lost { source_name: source.describe(), reason });
             }

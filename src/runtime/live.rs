@@ -42,8 +42,9 @@ impl Default for LiveOptions {
 
 /// The longest that a signal, a deadline or a sign of life goes unnoticed.
 const TICK: Duration = Duration::from_millis(100);
-/// How long the other threads may take to let go at the end. A driver that hangs is left behind.
-const LET_GO: Duration = Duration::from_millis(500);
+/// How long the other threads may take to let go at the end: a tick until they notice, half a second for a camera program that has to
+/// be killed, and some more. A driver that hangs is left behind.
+const LET_GO: Duration = Duration::from_millis(800);
 
 /// Runs until the duration is over, a signal comes, or the source ends for good. The session is finished then: lights go out
 /// before the threads are waited for.

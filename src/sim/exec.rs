@@ -1,7 +1,8 @@
 //! Raw I420 from a child process: how CSI cameras under libcamera come in (`rpicam-vid --codec yuv420 -o -`).
 //!
 //! The child runs in a process group of its own and does not outlive this source: the group is asked to end, then
-//! killed, then reaped. What it says on stderr goes to the log. When it ends although it should not, the source is lost
+//! killed, then reaped. What it says on stderr goes to the log, the first lines to everybody's, the rest to `debug`: some say a line
+//! for each frame. When it ends although it should not, the source is lost
 //! and whoever supervises opens a new one; this file neither waits nor counts attempts.
 //!
 //! rpicam-vid pads rows to 64 bytes: choose a width that is a multiple of 64, or the picture shears.
@@ -10,13 +11,15 @@ use super::intake::{Bytes, Got, Intake, ready, retry_later};
 use super::unavailable;
 use crate::frame::{Frame, LumaRange, PixelFormat};
 use crate::source::{Delivery, FrameRate, FrameSource, Restart, SourceError, SourceSpec, layout};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running child and the frames it writes.
 pub struct Exec {
@@ -145,7 +148,16 @@ impl FrameSource for Exec {
     fn is_live(&self) -> bool {
         true
     }
+
+    fn longest_silence(&self, before_the_first: bool) -> Duration {
+        let three_frames = self.rate.timestamp(3).as_duration();
+        if before_the_first { three_frames.max(FIRST_FRAME) } else { three_frames }
+    }
 }
+
+/// A camera program may take so long to its first picture: rpicam-vid's exposure settles over several frames of the rate that is asked
+/// for, 7 s at one a second (reported in rpicam-apps' issue 406).
+const FIRST_FRAME: Duration = Duration::from_secs(10);
 
 /// The child with all that it has started.
 struct Group {
@@ -177,7 +189,10 @@ impl Group {
     }
 
     fn ends_within(&self, time: Duration) -> bool {
-        self.pidfd.as_ref().is_some_and(|fd| ready(&[fd.as_fd()], time).is_ok_and(|r| r[0]))
+        match &self.pidfd {
+            Some(fd) => ready(&[fd.as_fd()], time).is_ok_and(|r| r[0]),
+            None => Self::pid(&self.child).is_some_and(|pid| ends_by_polling(pid, time)),
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -189,6 +204,21 @@ impl Group {
 
     fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// Looks again and again whether a child of ours has ended, and leaves it to be reaped, so that its group can still be signalled.
+fn ends_by_polling(pid: Pid, time: Duration) -> bool {
+    let (begin, options) =
+        (Instant::now(), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    loop {
+        if !matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
+            return true;
+        }
+        if begin.elapsed() >= time {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -251,14 +281,17 @@ struct Words {
     name: String,
     line: Vec<u8>,
     last: String,
+    told: usize,
 }
 
 /// Longer lines are cut into several.
 const MAX_LINE: usize = 512;
+/// So many lines of each child are for everybody's log. What a camera program says of itself at its start is within 20.
+const MOST_TOLD: usize = 40;
 
 impl Words {
     fn new(name: &str) -> Self {
-        Self { name: name.to_string(), line: Vec::new(), last: String::new() }
+        Self { name: name.to_string(), line: Vec::new(), last: String::new(), told: 0 }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
@@ -277,8 +310,47 @@ impl Words {
         let line = String::from_utf8_lossy(&self.line).trim().to_string();
         self.line.clear();
         if !line.is_empty() {
-            log::info!("{}: {line}", self.name);
+            self.told = (self.told + 1).min(MOST_TOLD + 2);
+            match self.told {
+                ..=MOST_TOLD => log::info!("{}: {line}", self.name),
+                n => {
+                    if n == MOST_TOLD + 1 {
+                        log::info!("{}: goes on talking; log level debug shows it", self.name);
+                    }
+                    log::debug!("{}: {line}", self.name);
+                }
+            }
             self.last = line;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(query: &str) -> Exec {
+        let spec: SourceSpec = format!("exec:sleep 1000?width=4&height=4{query}").parse().unwrap();
+        Exec::start(&spec, "test".into()).unwrap()
+    }
+
+    #[test]
+    fn a_slow_rate_and_a_slow_start_are_no_silence() {
+        for (query, first, between) in [("&fps=30", 10_000, 100), ("&fps=0.25", 12_000, 12_000)] {
+            let exec = started(query);
+            let silence = [true, false].map(|first| exec.longest_silence(first).as_millis());
+            assert_eq!(silence, [first, between], "{query}");
+        }
+    }
+
+    /// Kernels before 5.3, JetPack 4's among them, have no pidfd.
+    #[test]
+    fn a_childs_end_is_noticed_without_a_pidfd() {
+        let mut exec = started("");
+        exec.group.pidfd = None;
+        assert!(!exec.group.ends_within(Duration::ZERO));
+        exec.group.kill();
+        assert!(exec.group.ends_within(Duration::from_secs(10)));
+        assert!(exec.group.end().is_some_and(|status| !status.success()), "it is still there to be reaped");
     }
 }

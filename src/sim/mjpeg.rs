@@ -174,7 +174,7 @@ impl Splitter {
             };
             match found {
                 None => {}
-                Some(Found::Incomplete) if self.at > MAX_BYTES || data.len() > MAX_BYTES => {
+                Some(Found::Incomplete) if self.in_picture() && self.at.max(data.len()) > MAX_BYTES => {
                     return self.damaged(&data[..2], "longer than any picture of 64 megapixels");
                 }
                 Some(found) => return found,

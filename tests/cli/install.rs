@@ -62,6 +62,24 @@ fn an_installed_model_is_used_and_its_neighbours_stay_the_packages() {
     assert!(used["file"].as_str().unwrap().contains("models/v2/vgg-int8.onnx"), "{}", used["file"]);
 }
 
+/// A small board's profile names the light variant, and a name goes before what is installed.
+#[test]
+fn an_install_that_the_boards_choice_passes_over_says_so() {
+    let bench = Bench::new(false);
+    let file = bench.models.path("vgg-int8.onnx").display().to_string();
+    let install = |config: &[u8]| {
+        bench.state.write("own.toml", config);
+        let mut command = command();
+        command.args(["model", "install", &file]).env("MOODLIGHT_STATE", bench.state.path(""));
+        finish(command.env("MOODLIGHT_CONFIG", bench.state.path("own.toml")))
+            .expect(0, &["installed vgg-int8"])
+    };
+    let passed_over = |ran: Ran| ran.stderr.contains("will not be used");
+    assert!(passed_over(install(b"board = \"rpi-zero2w\"\n")));
+    assert!(!passed_over(install(b"board = \"rpi-zero2w\"\n[model]\nfile = \"vgg-int8\"\n")));
+    assert!(!passed_over(install(b"board = \"rpi4\"\n")));
+}
+
 #[test]
 fn a_model_that_gives_wrong_logits_is_refused() {
     let bench = Bench::new(true);

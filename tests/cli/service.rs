@@ -18,6 +18,7 @@ impl Service {
     fn start(config: &str) -> Self {
         let scratch = Scratch::new();
         let file = scratch.write("my.toml", config.as_bytes());
+        std::fs::create_dir(scratch.path("state")).unwrap();
         let mut child = command()
             .args(["run", "--service", "--realtime", "--config", &file])
             .env("MOODLIGHT_STATE", scratch.path("state"))
@@ -77,6 +78,8 @@ fn a_config_that_is_broken_while_it_runs_is_shown_too() {
     service.says("no_face");
     service.write(BROKEN);
     assert!(service.says("fault").contains("my.toml:3:1"));
+    let kept = std::fs::read_to_string(service.scratch.path("state/last-good.toml")).unwrap();
+    assert_eq!(kept, GOOD, "what a restart and outputs-off go by meanwhile");
     service.write(GOOD);
     service.says("no_face");
     service.write(&GOOD.replace("sim", "nonsense"));

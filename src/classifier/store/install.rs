@@ -120,6 +120,8 @@ fn switch(store: &Store, incoming: &Path, version: &str) -> Vec<Step> {
         Step::Sync(store.root.clone()),
     ];
     match store.target(CURRENT) {
+        // What has not proved itself is no way back: the one before it stays that.
+        Some(_) if store.trial().is_some() => {}
         Some(old) => steps.extend(store.point(PREVIOUS, &old)),
         None => steps.push(Step::Remove(store.root.join(PREVIOUS))),
     }

@@ -4,7 +4,7 @@
 //! ```text
 //! v3/ v4/      a version: model files, their goldens, a manifest; written once, never changed
 //! current      link to the version in use; absent: the package's models are
-//! previous     link to the one before
+//! previous     link to the one before that had proved itself; absent: the package's models were in use
 //! trial        "v4 2": the version on trial, and how often the service has started with it
 //! rolled-back  "v4 reason": what was given up last, and why
 //! incoming/    a version that is being written

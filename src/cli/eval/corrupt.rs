@@ -15,8 +15,8 @@
 //! | `offset` | crop shifted, widths, any direction | 0.03 0.06 0.1 0.15 0.2 |
 //! | `occlusion` | a square of gray 128 over this share of the area | 0.05 0.1 0.15 0.25 0.35 |
 //!
-//! Chance is SplitMix64 seeded with FNV-1a-64 of `NAME:LEVEL:class/file`: the same picture is spoilt in the same way on
-//! every machine. Beyond the edge, the edge is repeated; values are rounded half up and clipped to 0..=255.
+//! Chance is SplitMix64 seeded with FNV-1a-64 of `NAME:LEVEL:class/file`, the file without its ending: the same picture
+//! is spoilt in the same way on every machine, and as .png as it was as .jpg. Beyond the edge, the edge is repeated; values are rounded half up and clipped to 0..=255.
 
 use crate::frame::GrayImage;
 use std::str::FromStr;
@@ -87,9 +87,10 @@ impl Corruption {
         self.entry().2[usize::from(self.level) - 1]
     }
 
-    /// Spoils `picture`; `name` is `class/file` and decides what chance decides.
+    /// Spoils `picture`; `name` is `class/file` and, but for the file's ending, decides what chance decides.
     pub fn apply(&self, picture: &GrayImage, name: &str) -> anyhow::Result<GrayImage> {
-        let mut chance = Chance::seeded(&format!("{self}:{name}"));
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let mut chance = Chance::seeded(&format!("{self}:{stem}"));
         let a = self.amount();
         Ok(match self.kind {
             Kind::Blur => blur(picture, a * picture.width as f32 / 48.0),
@@ -259,6 +260,21 @@ mod tests {
     fn the_same_picture_is_spoilt_in_the_same_way_and_another_in_another() {
         assert_eq!(spoil("noise:3", "sad/2.jpg"), spoil("noise:3", "sad/2.jpg"));
         assert_ne!(spoil("noise:3", "sad/2.jpg"), spoil("noise:3", "sad/3.jpg"));
+    }
+
+    #[test]
+    fn a_copy_in_another_format_is_spoilt_in_the_same_way() {
+        assert_eq!(spoil("noise:3", "sad/2.jpg"), spoil("noise:3", "sad/2.png"));
+        assert_ne!(spoil("noise:3", "sad/2.a.jpg"), spoil("noise:3", "sad/2.b.jpg"));
+    }
+
+    /// The values are those of models/robustness.py.
+    #[rstest]
+    #[case("happy/1.jpg", [24, 0, 0, 33])]
+    #[case("sad/22.png", [15, 0, 7, 0])]
+    #[case("neutral/face 7.jpeg", [0, 17, 0, 31])]
+    fn noise_is_the_python_suites(#[case] name: &str, #[case] first: [u8; 4]) {
+        assert_eq!(spoil("noise:3", name).data[..4], first);
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl LedLine {
         }
     }
 
+    /// One of the RGB LED's three.
+    pub const fn is_colour(self) -> bool {
+        matches!(self, LedLine::Red | LedLine::Green | LedLine::Blue)
+    }
+
     pub fn from_name(name: &str) -> Option<LedLine> {
         Self::ALL.into_iter().find(|l| l.name() == name)
     }
