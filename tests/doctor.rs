@@ -242,7 +242,7 @@ fn judges_models(
 
 #[rstest]
 #[case::wrong(Err("self-test failed: on happy".into()), Status::Fail, &["on happy", "memory"])]
-#[case::own_model(Ok(None), Status::Warn, &["selftest.py"])]
+#[case::own_model(Ok(None), Status::Warn, &["make -C models goldens"])]
 fn judges_self_test(
     #[case] result: Result<Option<usize>, String>,
     #[case] status: Status,
