@@ -194,10 +194,16 @@ fn keep_as_last_good(config: &Path, state: &Path) {
     if std::fs::read(&kept).is_ok_and(|old| old == text) {
         return;
     }
-    let beside = state.join("last-good.new");
-    if let Err(e) = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &kept)) {
+    if let Err(e) = replace(&kept, &text) {
         log::warn!("{}: {e}; a broken config will be shown on the board's own pins", kept.display());
     }
+}
+
+/// Writes a small file in one step: it is the old one or the new one, whenever the power fails.
+fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, file)
 }
 
 /// The profile that fits this machine's device tree, remembered from the first start on in `state`/board, so that a later
@@ -209,10 +215,7 @@ pub fn remembered_board(state: &Path, device_tree: &[u8]) -> Option<String> {
     }
     let (file, machine) = (state.join("board"), machine(device_tree));
     let found = crate::config::BoardProfile::recognise(device_tree)?;
-    let beside = state.join("board.new");
-    let saved = std::fs::write(&beside, format!("{found} {machine}\n"))
-        .and_then(|()| std::fs::rename(&beside, &file));
-    match saved {
+    match replace(&file, format!("{found} {machine}\n").as_bytes()) {
         Ok(()) => log::info!("this is board {found}; remembered in {}", file.display()),
         Err(e) => log::warn!("{}: {e}; the board is recognised at each start", file.display()),
     }

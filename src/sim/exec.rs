@@ -310,16 +310,12 @@ impl Words {
         let line = String::from_utf8_lossy(&self.line).trim().to_string();
         self.line.clear();
         if !line.is_empty() {
-            self.told = (self.told + 1).min(MOST_TOLD + 2);
-            match self.told {
-                ..=MOST_TOLD => log::info!("{}: {line}", self.name),
-                n => {
-                    if n == MOST_TOLD + 1 {
-                        log::info!("{}: goes on talking; log level debug shows it", self.name);
-                    }
-                    log::debug!("{}: {line}", self.name);
-                }
+            if self.told == MOST_TOLD {
+                log::info!("{}: goes on talking; log level debug shows it", self.name);
             }
+            let level = if self.told < MOST_TOLD { log::Level::Info } else { log::Level::Debug };
+            log::log!(level, "{}: {line}", self.name);
+            self.told += 1;
             self.last = line;
         }
     }
