@@ -3,7 +3,7 @@
 Recipe (the defaults): SGD 0.04 with Nesterov momentum 0.9, batch 128, cross-entropy, weight decay 5e-4, and the rate
 divided by ten when validation accuracy has not risen for 3 epochs (ReduceLROnPlateau, max, at least 1e-6). Options
 choose a cosine instead (over --epochs, or over --minutes with `timed`), label smoothing, smaller pictures at the start,
-averaged weights, soft labels (teacher.py), augmentation that calms down towards the end, and layers that stay as they
+averaged weights, sharpness-aware steps, soft labels (teacher.py), augmentation that calms down towards the end, and layers that stay as they
 are (a fine-tune of the convolutions alone leaves 88 % of the model file's bytes untouched).
 
 Files in --out: `last.pt` (everything needed to go on), `best.safetensors` (f16, by validation accuracy of the averaged
@@ -19,12 +19,14 @@ multiply bf16, `--winograd` computes the convolutions in half of torch's time or
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import hashlib
 import json
 import math
 import pickle
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,7 @@ from dataset import Faces, augment
 
 # What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
 RECIPE = ("optimiser", "lr", "batch", "epochs", "schedule", "patience", "smoothing", "decay", "drop", "average", "side",
-          "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share", "mixup")
+          "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share", "mixup", "sam")
 
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
@@ -148,16 +150,46 @@ class Trainer:
         for module in self.still:
             module.eval()
         x = x.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            logits = self.net(x)
-        loss = self.loss(x, logits.float(), y)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        if self.args.sam:
+            with self.uphill(x, y):
+                loss = self.gradients(x, y)
+        else:
+            loss = self.gradients(x, y)
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
         self.follow()
         return loss.item()
+
+    def gradients(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            logits = self.net(x)
+        loss = self.loss(x, logits.float(), y)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss
+
+    @contextlib.contextmanager
+    def uphill(self, x: torch.Tensor, y: torch.Tensor) -> Iterator[None]:
+        """The weights for the time of a block where the loss is highest nearby: `--sam` along the gradient of the batch's first half
+        (Foret et al., "Sharpness-aware minimization for efficiently improving generalization", 2021). Descending from
+        there leads to weights whose surroundings are good as well. Batch norm's averages are those of the unmoved weights."""
+        half = len(x) // 2
+        self.gradients(x[:half], y[:half])
+        with torch.no_grad():
+            moved = [p for p in self.net.parameters() if p.grad is not None]
+            steps = [p.grad for p in moved]
+            length = torch.stack(torch._foreach_norm(steps)).norm().item()
+            torch._foreach_mul_(steps, self.args.sam / (length + 1e-12))
+            torch._foreach_add_(moved, steps)
+        norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = 0.0
+        yield
+        for norm in norms:
+            norm.momentum = 0.1
+        with torch.no_grad():
+            torch._foreach_sub_(moved, steps)
 
     @torch.no_grad()
     def follow(self) -> None:
@@ -275,6 +307,8 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--crop-share", type=float, default=0.4, help="how often a face is shown so, 0..1")
     parser.add_argument("--mixup", type=float, default=0.0, help="share of faces mixed with another, 0..1, falling evenly to none "
                         "at the end of a cosine or timed run")
+    parser.add_argument("--sam", type=float, default=0.0, help="take each gradient where the loss is highest so far from the weights "
+                        "(sharpness-aware minimisation, 0.05 to 0.2; a step takes half as long again)")
     parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", *(f"block_{b}" for b in vgg.BLOCKS)),
                         help="layers whose weights stay as they are")
     parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
