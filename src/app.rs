@@ -212,12 +212,17 @@ fn play(
 
 /// The first line, on stdout unless the trace is there: what is played, on what.
 fn greet(origin: &Origin, settings: &Settings, options: &RunOptions) {
-    let line = match origin {
-        Origin::Demo => {
+    let line = match (origin, &settings.config_file) {
+        (Origin::Demo, None) => {
             "moodlight: no config and no --source, so this is the bundled demo clip on simulated LEDs"
                 .to_owned()
         }
-        Origin::Given(spec) => format!("moodlight: {spec}, board: {}", settings.board.name),
+        (Origin::Demo, Some(file)) => format!(
+            "moodlight: {} names no source, so this is the bundled demo clip; board: {}",
+            file.display(),
+            settings.board.name
+        ),
+        (Origin::Given(spec), _) => format!("moodlight: {spec}, board: {}", settings.board.name),
     };
     match options.trace_on_stdout() {
         true => log::info!("{line}"),

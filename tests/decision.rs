@@ -70,6 +70,15 @@ fn thresholds_and_dwell(#[case] script: &str, #[case] expect: &str) {
     check(DecisionSettings { smoothing_ms: 0, ..even() }, script, expect);
 }
 
+/// A face that is found in every other frame and shows little: neither nobody nor `uncertain` ever lasts. The old emotion goes after
+/// hold and `uncertain_ms`, 1.6 s; each of the two then supports itself.
+#[test]
+fn what_comes_and_goes_does_not_keep_an_emotion_for_ever() {
+    let flicker = " | 100ms nobody | 100ms uniform".repeat(30);
+    let settings = DecisionSettings { smoothing_ms: 0, ..even() };
+    check(settings, &format!("1s happy .9{flicker}"), "0.0 happy, 2.6 no_face");
+}
+
 #[rstest]
 #[case::its_own_threshold("2s angry .7", "0.6 uncertain")]
 #[case::others_keep_theirs("2s happy .7", "0.0 happy")]

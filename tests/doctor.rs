@@ -119,7 +119,7 @@ fn judges_kernel(#[case] release: &str, #[case] status: Status, #[case] words: &
 
 #[rstest]
 #[case::unknown(Some("Acme Toaster"), None, false, Status::Warn, &["Acme Toaster", "board = "])]
-#[case::no_config(Some("Raspberry Pi 5"), Some("rpi5"), false, Status::Warn, &["simulated", "moodlight.example.toml"])]
+#[case::simulated_by_config(Some("Raspberry Pi 5"), Some("rpi5"), false, Status::Warn, &["simulated", "take board = "])]
 #[case::a_pc(None, None, false, Status::Ok, &["without a device tree"])]
 #[case::told(Some("Acme Toaster"), None, true, Status::Ok, &["Acme"])]
 fn judges_board(
@@ -133,9 +133,36 @@ fn judges_board(
     check(|f| f.board = Board { model, recognised, profile: "x".into(), is_real }, "board", status, words);
 }
 
+/// The command that lays a first config down is only for who has none: it would write over it.
+#[test]
+fn a_known_board_without_a_config_is_told_how_to_get_one() {
+    let mut facts = healthy();
+    facts.board.is_real = false;
+    for (config, expect) in
+        [(ConfigFile::None, 1), (ConfigFile::Read("/etc/moodlight/moodlight.toml".into()), 0)]
+    {
+        facts.config = config;
+        let board = judge(&facts).into_iter().find(|c| c.check == "board").expect("always there");
+        assert_eq!(
+            board.fix.iter().filter(|f| f.contains("moodlight.example.toml")).count(),
+            expect,
+            "{board:?}"
+        );
+    }
+}
+
 #[rstest]
 #[case::none(ConfigFile::None, Status::Ok, &["default"])]
-#[case::broken(ConfigFile::Broken("/etc/m.toml:3:7: unknown key `x`".into()), Status::Fail, &["3:7", "sudoedit /etc/m.toml"])]
+#[case::broken(
+    ConfigFile::Broken { file: Some("/etc/m.toml".into()), why: "/etc/m.toml:3:7: unknown key `x`".into() },
+    Status::Fail,
+    &["3:7", "sudoedit /etc/m.toml"]
+)]
+#[case::unknown_board(
+    ConfigFile::Broken { file: None, why: "no board profile `rpi6`; did you mean `rpi5`?".into() },
+    Status::Fail,
+    &["rpi6", "mend"]
+)]
 fn judges_config(#[case] config: ConfigFile, #[case] status: Status, #[case] words: &[&str]) {
     check(|f| f.config = config, "config", status, words);
 }
@@ -197,7 +224,8 @@ fn judges_pins(
 #[case::other_address(Ok(vec![(0x3d, None)]), Some(0x3c), Status::Fail, &["0x3c", "0x3d", "four wires"])]
 #[case::nothing(Ok(vec![]), Some(0x3c), Status::Fail, &["nothing answers"])]
 #[case::a_clock(Ok(vec![(0x68, Some("rtc-ds1307".into()))]), None, Status::Ok, &["0x68 (rtc-ds1307)", "no panel"])]
-#[case::off_and_wanted(Err("No such file".into()), Some(0x3c), Status::Fail, &["raspi-config", "usermod -aG i2c"])]
+#[case::off_and_wanted(Err("No such file".into()), Some(0x3c), Status::Fail, &["raspi-config"])]
+#[case::no_rights(Err("Permission denied (os error 13)".into()), Some(0x3c), Status::Fail, &["usermod -aG i2c"])]
 #[case::off_and_not_wanted(Err("No such file".into()), None, Status::Skip, &["no panel"])]
 fn judges_i2c(
     #[case] found: Result<Vec<(u8, Option<String>)>, String>,
@@ -206,6 +234,16 @@ fn judges_i2c(
     #[case] words: &[&str],
 ) {
     check(|f| f.i2c = Some(I2c { bus: "/dev/i2c-1".into(), found, panel }), "i2c", status, words);
+}
+
+/// raspi-config is a Raspberry Pi's.
+#[test]
+fn a_jetson_is_not_sent_to_a_pis_program() {
+    let mut facts = healthy();
+    facts.board.model = Some("NVIDIA Jetson Nano Developer Kit".into());
+    facts.i2c = Some(I2c { bus: "/dev/i2c-1".into(), found: Err("No such file".into()), panel: Some(0x3c) });
+    let i2c = judge(&facts).into_iter().find(|c| c.check == "i2c").expect("always there");
+    assert_eq!((i2c.status, i2c.fix), (Status::Fail, vec!["sudo modprobe i2c-dev".to_owned()]));
 }
 
 #[rstest]

@@ -73,6 +73,21 @@ fn both_precisions_see_the_same_moods() {
     assert_eq!(moods(&trace_of(&int8)), moods(&trace_of(&f32)));
 }
 
+/// A config that names no source is no absent config; and the mean that a majority decided by is in the trace.
+#[test]
+fn a_config_without_a_source_plays_the_demo_and_says_whose_fault_that_is() {
+    let folder = tempfile::tempdir().expect("scratch folder");
+    let config = folder.path().join("party.toml");
+    std::fs::write(&config, "board = \"sim\"\n[decision]\nfaces = \"majority\"\n").expect("written");
+    let config = config.display().to_string();
+    let said = text(&moodlight(&["run", "--config", &config]).stdout);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains("party.toml names no source") && first.contains("demo"), "{first}");
+    let trace = trace_of(&moodlight(&["run", "--config", &config, "--trace", "-"]));
+    let happy = trace.iter().find(|l| l["to"] == "happy").expect("the demo has a happy face");
+    assert!(happy["track"].is_null() && happy["scores"]["happy"].as_f64() > Some(0.4), "{happy}");
+}
+
 #[test]
 fn a_duration_ends_the_run_in_the_recordings_time() {
     let out = moodlight(&["run", "--trace", "-", "--duration", "1500ms"]);

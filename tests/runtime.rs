@@ -87,6 +87,8 @@ enum Step {
     Silent(Duration),
     /// As the first step: silence for so long, which the source says is usual with it.
     WarmsUp(Duration),
+    /// As the first step: from here on the source says that so long between two frames is usual with it.
+    Slow(Duration),
     Panic,
     End,
 }
@@ -97,8 +99,8 @@ struct Script {
     sequence: u64,
     /// How long closing takes.
     closing: Duration,
-    /// How long it may be silent at its start and be well.
-    patience: Duration,
+    /// How long it may be silent and be well: at its start, and between two frames.
+    patience: [Duration; 2],
     /// Never sends: waiting on it is waiting for time to pass.
     quiet: (Sender<()>, Receiver<()>),
 }
@@ -111,9 +113,11 @@ impl Script {
             other => vec![*other],
         });
         let mut steps: VecDeque<Step> = flat.collect();
-        let mut patience = Duration::ZERO;
-        if let Some(&Step::WarmsUp(time)) = steps.front() {
-            (steps[0], patience) = (Step::Silent(time), 2 * time);
+        let mut patience = [Duration::ZERO; 2];
+        match steps.front() {
+            Some(&Step::WarmsUp(time)) => (steps[0], patience[0]) = (Step::Silent(time), 2 * time),
+            Some(&Step::Slow(time)) => (steps[0], patience[1]) = (Step::Frame, time),
+            _ => {}
         }
         Self { steps, live, sequence: 0, closing: Duration::ZERO, patience, quiet: channel() }
     }
@@ -179,7 +183,7 @@ impl FrameSource for Script {
         self.live
     }
     fn longest_silence(&self, before_the_first: bool) -> Duration {
-        if before_the_first { self.patience } else { Duration::ZERO }
+        self.patience[usize::from(!before_the_first)]
     }
 }
 
@@ -372,6 +376,17 @@ fn a_source_that_warms_up_is_waited_for() {
     let options = LiveOptions { reopen_after: Duration::from_millis(200), ..seconds(3.0) };
     let ran = live_run(&[&[Step::WarmsUp(Duration::from_millis(700)), Step::Frames(500)]], options);
     assert!(ran.state("happy").is_some(), "{}", ran.text);
+}
+
+/// A frame every two seconds, as the source was asked for, is no silence.
+#[test]
+fn a_slow_source_is_no_fault_by_its_own_rate() {
+    let slow = |rest: &[Step]| [&[Step::Slow(Duration::from_secs(3))][..], rest].concat();
+    let pause = Step::Silent(Duration::from_millis(1900));
+    let well = live_run(&[&slow(&[pause, Step::Frame, pause, Step::Frame])], seconds(30.0));
+    assert!(well.state("fault").is_none(), "{}", well.text);
+    let gone = live_run(&[&slow(&[Step::Silent(Duration::from_secs(9))])], seconds(3.5));
+    assert!(gone.state("fault").is_some_and(|t| t > 3000), "{}", gone.text);
 }
 
 #[rstest]

@@ -9,9 +9,9 @@ Cargo.lock. The same sources give the same bytes: there is no time stamp and no 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,8 +23,7 @@ def main(triple: str) -> None:
     packages = {p["id"]: p for p in metadata["packages"]}
     nodes = {n["id"]: n for n in metadata["resolve"]["nodes"]}
     root = metadata["resolve"]["root"]
-    lock = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
-    checksums = {(p["name"], p["version"]): p.get("checksum") for p in lock}
+    checksums = {(p["name"], p["version"]): p.get("checksum") for p in tables(ROOT / "Cargo.lock", "package")}
 
     linked = reachable(root, nodes)
     name = lambda id: f"pkg:cargo/{packages[id]['name']}@{packages[id]['version']}"
@@ -67,10 +66,15 @@ def component(package: dict, purl: str, checksums: dict) -> dict:
 
 
 def models() -> list[dict]:
-    tables = tomllib.loads((ROOT / "models/manifest.toml").read_text())["model"]
     return [{"type": "machine-learning-model", "bom-ref": f"model:{m['name']}", "name": m["name"],
              "licenses": [{"expression": m["licence"]}], "hashes": [{"alg": "SHA-256", "content": m["sha256"]}]}
-            for m in tables]
+            for m in tables(ROOT / "models/manifest.toml", "model")]
+
+
+def tables(path: Path, name: str) -> list[dict[str, str]]:
+    """The texts of each `[[name]]`, of files that programs write: Python has a TOML reader from 3.11 on only."""
+    blocks = re.split(r"^\[\[(.*)\]\]$", path.read_text(), flags=re.M)[1:]
+    return [dict(re.findall(r'^(\w+) = "(.*)"$', text, re.M)) for head, text in zip(blocks[::2], blocks[1::2]) if head == name]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ use crate::hal::notify::Notifier;
 use crate::hal::oled::Oled;
 use crate::hal::screen::fbdev::Fbdev;
 use crate::hal::screen::kms::Kms;
+use crate::hal::survey;
 use crate::hal::watchdog::Watchdog;
 use crate::outputs::Indicator;
 use crate::outputs::display::{Display, Panel, Privacy};
@@ -19,6 +20,7 @@ use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
 use crate::runtime::heartbeat::Heartbeat;
 use crate::runtime::{SourceOpener, Stop};
 use crate::source::SourceError;
+use std::path::Path;
 use std::time::Duration;
 
 /// Lights on the board's pins; `None` when no line has a pin, or none could be had and may be missing.
@@ -129,8 +131,9 @@ fn screen(settings: &Settings, privacy: Privacy) -> Result<Box<dyn Indicator>, S
     let mode = settings.config.screen.and_then(|s| s.mode);
     match Kms::open(mode.map(|m| (m.width.into(), m.height.into()))) {
         Ok(kms) => Ok(page(kms, settings, privacy)),
-        // The framebuffer has one size; it cannot stand in for another.
-        Err(by_kms) if mode.is_some() => Err(by_kms),
+        // The framebuffer has one size; it cannot stand in for another. Where KMS has sockets the framebuffer is only its shadow, and
+        // what is drawn there nobody sees: the reason is KMS's, another program on the screen.
+        Err(by_kms) if mode.is_some() || !survey::connectors(Path::new("/sys")).0.is_empty() => Err(by_kms),
         Err(by_kms) => match Fbdev::open() {
             Ok(fbdev) => Ok(page(fbdev, settings, privacy)),
             Err(_) => Err(by_kms),
@@ -210,6 +213,9 @@ impl Heartbeat for Manager {
     fn status(&mut self, text: &str) {
         self.notifier.status(text);
     }
+    fn pausing(&mut self) {
+        self.notifier.pausing();
+    }
     fn stopping(&mut self) {
         if !self.stop.is_reload() {
             self.notifier.stopping();
@@ -229,6 +235,9 @@ impl Heartbeat for Hearts {
     }
     fn status(&mut self, text: &str) {
         self.0.iter_mut().for_each(|h| h.status(text));
+    }
+    fn pausing(&mut self) {
+        self.0.iter_mut().for_each(|h| h.pausing());
     }
     fn stopping(&mut self) {
         self.0.iter_mut().for_each(|h| h.stopping());

@@ -11,7 +11,7 @@ use crate::classifier::store::{Store, state_folder};
 use crate::classifier::{Precision, locate};
 use crate::config::{BoardProfile, ConfigError, Hardware, Settings};
 use crate::doctor::facts::{
-    Board, Camera, ConfigFile, Facts, I2c, Models, Pins, Screen, StoreNews, Stream, VideoNode, Wire,
+    Board, Camera, ConfigFile, Facts, I2c, Models, Pins, Screen, Service, StoreNews, Stream, VideoNode, Wire,
     WireState,
 };
 use crate::hal::gpio::{self, Gpio, LineAt};
@@ -31,6 +31,7 @@ pub fn facts(settings: &Settings, broken: Option<&ConfigError>, device_tree: &[u
     let is_real = settings.board.hardware == Hardware::Real;
     let nodes = survey::nodes();
     let i2c = i2c(settings, sys);
+    let service = survey::service();
     Facts {
         kernel: survey::kernel(proc),
         board: Board {
@@ -40,11 +41,11 @@ pub fn facts(settings: &Settings, broken: Option<&ConfigError>, device_tree: &[u
             is_real,
         },
         config: match (broken, &settings.config_file) {
-            (Some(e), _) => ConfigFile::Broken(e.to_string()),
+            (Some(e), _) => ConfigFile::Broken { file: e.file().filter(|f| f.is_file()), why: e.to_string() },
             (None, Some(file)) => ConfigFile::Read(file.clone()),
             (None, None) => ConfigFile::None,
         },
-        camera: camera(settings),
+        camera: camera(settings, &service),
         pins: is_real.then(|| pins(settings)),
         user: survey::user(&devices_needed(settings, &nodes)),
         screen: screen(settings, sys),
@@ -55,7 +56,7 @@ pub fn facts(settings: &Settings, broken: Option<&ConfigError>, device_tree: &[u
             .collect(),
         heat: survey::heat(sys, settings.board.thermal.zone.as_deref()),
         power: survey::power(sys),
-        service: survey::service(),
+        service,
         clock: seconds_since_1970(),
         nodes,
         i2c,
@@ -69,7 +70,7 @@ fn seconds_since_1970() -> i64 {
     }
 }
 
-fn camera(settings: &Settings) -> Camera {
+fn camera(settings: &Settings, service: &Service) -> Camera {
     let source = match &settings.input {
         crate::config::settings::Input::Demo => return Camera::Recording("the demo clip".into()),
         crate::config::settings::Input::Source(source) => source.clone(),
@@ -81,6 +82,7 @@ fn camera(settings: &Settings) -> Camera {
     if !matches!(spec, SourceSpec::V4l2 { .. } | SourceSpec::Exec { .. }) {
         return Camera::Recording(source);
     }
+    let program = matches!(spec, SourceSpec::Exec { .. });
     // Without the mute button: asked is whether the camera works.
     let mut settings = settings.clone();
     settings.wires.retain(|w| w.line != "mute_button");
@@ -93,12 +95,23 @@ fn camera(settings: &Settings) -> Camera {
         Ok(stream) => Camera::Works(stream),
         Err(reason) => {
             let holders = if reason.contains("busy") { survey::video_holders() } else { Vec::new() };
-            match holders.iter().any(|h| h.starts_with("moodlight ")) {
+            let runs = matches!(service, Service::State { active, .. } if active == "active");
+            let is_programs = program && settings.config.source.src.as_ref() == Some(&source);
+            match is_services(&reason, &holders, is_programs, runs) {
                 true => Camera::HeldByService { source },
                 false => Camera::Fails { source, reason, holders },
             }
         }
     }
+}
+
+/// Whether a camera that could not be watched for `reason` is with the service, whose own check says if it sees anything. An ordinary
+/// user is not told which files the service's user has open, so that `holders` are others or nobody. `is_programs`: it is the
+/// config's camera and comes through a program, which fails in words of its own when another one runs.
+fn is_services(reason: &str, holders: &[String], is_programs: bool, runs: bool) -> bool {
+    let is_ours = holders.iter().any(|h| h.starts_with("moodlight "));
+    let is_hidden = runs && reason.contains("busy") && holders.is_empty();
+    is_ours || is_hidden || runs && is_programs
 }
 
 fn watch(source: &mut dyn crate::source::FrameSource) -> Result<Stream, String> {
@@ -205,6 +218,26 @@ fn models(settings: &Settings) -> Models {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::seen_as_root("busy: another program", &["moodlight (pid 7)"], false, true, true)]
+    #[case::started_by_hand("busy: another program", &["moodlight (pid 7)"], false, false, true)]
+    #[case::seen_as_pi("busy: another program", &[], false, true, true)]
+    #[case::somebody_else("busy: another program", &["zoom (pid 9)"], false, true, false)]
+    #[case::nobody_runs("busy: another program", &[], false, false, false)]
+    #[case::unplugged("no such camera", &[], false, true, false)]
+    #[case::ribbon("*** failed to acquire camera ***", &[], true, true, true)]
+    #[case::ribbon_alone("*** failed to acquire camera ***", &[], true, false, false)]
+    fn a_camera_with_the_service_is_no_broken_one(
+        #[case] reason: &str,
+        #[case] holders: &[&str],
+        #[case] is_programs: bool,
+        #[case] runs: bool,
+        #[case] expect: bool,
+    ) {
+        let holders: Vec<String> = holders.iter().map(|h| (*h).to_owned()).collect();
+        assert_eq!(is_services(reason, &holders, is_programs, runs), expect);
+    }
 
     #[rstest]
     #[case("v4l2:/dev/video0 640x480 MJPG 30.0000 fps (HD Webcam)", Some(30.0))]

@@ -170,14 +170,10 @@ fn config_fault(
         is_due && watch.as_mut().is_some_and(FileWatch::changed)
     });
     if let Some(h) = &mut heartbeat {
-        let goes_on = signal.is_none();
-        if goes_on {
-            stop.request_reload(); // what is said to the service manager at the end is not said now
-        }
-        // The next config may name no watchdog: one left armed would reset the board.
-        h.stopping();
-        if goes_on {
-            stop.take_reload();
+        match signal {
+            Some(_) => h.stopping(),
+            // The next config may name no watchdog: one left armed would reset the board.
+            None => h.pausing(),
         }
     }
     signal

@@ -39,7 +39,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         temperature: found.entry.temperature,
         classifier: Box::new(classifier),
         decision: Decision::new(config.decision.clone()),
-        max_faces: MAX_FACES,
+        max_faces: config.detector.max_faces,
     });
     Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
 }
@@ -89,6 +89,3 @@ pub fn self_test(settings: &Settings) -> anyhow::Result<Option<usize>> {
         Outcome::NoGoldens => None,
     })
 }
-
-/// More faces than this in one frame are a crowd; the smallest of them don't change what a light says.
-const MAX_FACES: usize = 8;

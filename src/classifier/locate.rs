@@ -33,8 +33,11 @@ pub struct Found {
 pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Found, ClassifierError> {
     match given {
         Some(path) if path.is_dir() => in_folder(path, role, precision),
-        Some(path) if is_name(path) => named_for(role, precision, &path.to_string_lossy()),
-        Some(path) => given_file(path, precision),
+        Some(path) if is_name(path) => fitting(find_named(&path.to_string_lossy())?, role, precision),
+        Some(path) => match identify(path, precision)? {
+            found @ Found { listed: false, .. } => Ok(found),
+            found => fitting(found, role, precision),
+        },
         None => match installed(|m| m.by_role(role, precision))? {
             Some(found) => Ok(found),
             None => in_folder(&folder()?, role, precision),
@@ -42,21 +45,32 @@ pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Fo
     }
 }
 
-/// A named entry, if it is for `role` in `precision`.
-fn named_for(role: Role, precision: Precision, name: &str) -> Result<Found, ClassifierError> {
-    let found = find_named(name)?;
+/// The model that was named, if it is for `role` in `precision`: a figure must not be called another arithmetic's.
+fn fitting(found: Found, role: Role, precision: Precision) -> Result<Found, ClassifierError> {
     let entry = &found.entry;
     if (entry.role, entry.precision) == (role, precision) {
         return Ok(found);
     }
     let reason = format!(
-        "\"{name}\" is the {} in {}, expected the {} in {}",
+        "\"{}\" is the {} in {}, expected the {} in {} (--precision)",
+        entry.name,
         entry.role.name(),
         entry.precision.name(),
         role.name(),
         precision.name()
     );
-    Err(no_entry(found.path.parent().unwrap_or(Path::new("")), reason))
+    Err(ClassifierError::Model { model: found.path.display().to_string(), reason })
+}
+
+/// The arithmetic of the one model that `given` is; `None` for a folder, which may have one for each, and for a file that no
+/// manifest lists.
+pub fn precision_of(given: &Path) -> Option<Precision> {
+    let found = match given {
+        path if path.is_dir() => return None,
+        path if is_name(path) => find_named(&path.to_string_lossy()),
+        path => identify(path, Precision::Int8),
+    };
+    found.ok().filter(|f| f.listed).map(|f| f.entry.precision)
 }
 
 /// Whether a path can only be meant as a name: nothing lies there, and it has neither a folder nor an ending.
@@ -138,7 +152,8 @@ fn no_entry(folder: &Path, reason: String) -> ClassifierError {
     ClassifierError::Manifest { manifest: folder.join(MANIFEST_FILE).display().to_string(), reason }
 }
 
-fn given_file(path: &Path, precision: Precision) -> Result<Found, ClassifierError> {
+/// A file given by hand, whatever it is for. `precision` is believed of one that no manifest lists.
+pub fn identify(path: &Path, precision: Precision) -> Result<Found, ClassifierError> {
     let found = |entry: &ModelEntry| Found { path: path.to_path_buf(), entry: entry.clone(), listed: true };
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.parent().unwrap_or(Path::new("")).join(MANIFEST_FILE);
@@ -190,6 +205,9 @@ mod tests {
         std::fs::write(&path, b"2").unwrap();
         let found = find(Role::Classifier, Precision::Int8, Some(&path)).unwrap();
         assert!(found.listed && found.entry.verify(&path).is_err());
+        assert_eq!(precision_of(&path), Some(Precision::Int8));
+        let other = find(Role::Classifier, Precision::F32, Some(&path)).unwrap_err().to_string();
+        assert!(other.contains("in int8, expected the classifier in f32"), "{other}");
     }
 
     #[test]
@@ -198,6 +216,7 @@ mod tests {
         let path = dir.path().join("mine.onnx");
         std::fs::write(&path, b"mine").unwrap();
         assert!(!find(Role::Classifier, Precision::Int8, Some(&path)).unwrap().listed);
+        assert_eq!(precision_of(&path), None);
     }
 
     #[test]

@@ -87,9 +87,10 @@ fn list_in_words(listed: &[Listed]) -> String {
 
 /// A file, or a name of the manifest. Without either the int8 classifier.
 fn found(given: Option<&Path>) -> anyhow::Result<Found> {
-    Ok(match given.filter(|path| locate::is_name(path)) {
-        Some(name) => locate::find_named(&name.to_string_lossy())?,
-        None => locate::find(Role::Classifier, Precision::Int8, given)?,
+    Ok(match given {
+        Some(name) if locate::is_name(name) => locate::find_named(&name.to_string_lossy())?,
+        Some(file) if !file.is_dir() => locate::identify(file, Precision::Int8)?,
+        _ => locate::find(Role::Classifier, Precision::Int8, given)?,
     })
 }
 

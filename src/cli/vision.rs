@@ -1,12 +1,22 @@
 //! Models for the commands that look at stills: found, held to their manifest, loaded.
 
-use crate::classifier::locate::{Found, find};
+use super::args::PrecisionSet;
+use crate::classifier::locate::{self, Found, find};
 use crate::classifier::manifest::Role;
 use crate::classifier::{Classifier, Options, Precision, Vgg};
 use crate::detector::blazeface::{BlazeFace, DetectorSettings};
 use crate::emotion::{EmotionScores, Logits};
 use crate::preprocess::FacePatch;
 use std::path::Path;
+
+/// What `both` comes to: a model that was named has one arithmetic, and is run in that.
+pub fn precisions(asked: PrecisionSet, given: Option<&Path>) -> &'static [Precision] {
+    match (asked, given.and_then(locate::precision_of)) {
+        (PrecisionSet::Both, Some(Precision::Int8)) => PrecisionSet::Int8.list(),
+        (PrecisionSet::Both, Some(Precision::F32)) => PrecisionSet::F32.list(),
+        (asked, _) => asked.list(),
+    }
+}
 
 /// A classifier whose scores have the temperature that its manifest gives.
 pub struct Reader {

@@ -251,6 +251,18 @@ pub enum ConfigError {
     UnknownBoard { name: String, nearest: String, known: String },
 }
 
+impl ConfigError {
+    /// The file to mend; none where the fault is in the choice of a board.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            ConfigError::Unreadable { file, .. }
+            | ConfigError::Syntax { file, .. }
+            | ConfigError::Invalid { file, .. } => Some(file.into()),
+            ConfigError::UnknownBoard { .. } => None,
+        }
+    }
+}
+
 /// A config and where it came from.
 #[derive(Debug, Clone)]
 pub struct Loaded {

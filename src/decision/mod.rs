@@ -2,7 +2,8 @@
 //!
 //! Terms. *Candidate*: what the newest frame argues for. *Patience*: how long a candidate must last before it is
 //! shown: none for an emotion (the smoothing has already waited), `uncertain_ms` for `uncertain`, `hold_ms` for
-//! `no_face`. *Dwell*: the shortest time between two changes of what is shown.
+//! `no_face`. *Dwell*: the shortest time between two changes of what is shown. *Support*: a frame that argues for what is
+//! shown; without any for `hold_ms` and `uncertain_ms` together it gives way to the candidate, however that flickers.
 //!
 //! Invariants, held by the property tests in `tests/decision_properties.rs`:
 //! - two changes are never closer than the dwell, except that a fault or a closed camera is shown at once;
@@ -90,6 +91,8 @@ pub struct Decision {
     faces: Faces,
     mood: Mood,
     candidate: Candidate,
+    /// Since when no frame has argued for what is shown.
+    unsupported: Option<Timestamp>,
     /// No change before this: the end of the dwell.
     free_at: Timestamp,
     /// The latest time that was heard of.
@@ -111,6 +114,7 @@ impl Decision {
             faces: Faces::default(),
             mood: Mood { kind: MoodKind::NoFace, since, track: None, scores: EmotionScores::uniform() },
             candidate: Candidate { kind: MoodKind::NoFace, since },
+            unsupported: None,
             free_at: since,
             clock: since,
         }
@@ -187,6 +191,7 @@ impl Decision {
         if kind != self.candidate.kind {
             self.candidate = Candidate { kind, since: now };
         }
+        self.unsupported = (kind != self.mood.kind).then(|| self.unsupported.unwrap_or(now));
         // Without a face the last scores stay until the hold is over.
         if let Some(o) = opinion {
             (self.mood.track, self.mood.scores) = (o.track, o.scores);
@@ -198,9 +203,12 @@ impl Decision {
         (due <= now).then(|| self.enter(self.candidate.kind, now))
     }
 
-    /// When the candidate has lasted long enough and the dwell is over.
+    /// When the candidate has lasted long enough, or what is shown has been without support for too long; after the dwell.
     fn due(&self) -> Timestamp {
-        (self.candidate.since + self.patience(self.candidate.kind)).max(self.free_at)
+        let lasted = self.candidate.since + self.patience(self.candidate.kind);
+        // Longer than any candidate that comes once: only one that comes and goes meets it.
+        let given_up = self.unsupported.map(|since| since + self.settings.hold() + self.settings.uncertain());
+        given_up.map_or(lasted, |at| at.min(lasted)).max(self.free_at)
     }
 
     fn patience(&self, kind: MoodKind) -> Duration {
@@ -214,6 +222,7 @@ impl Decision {
     fn enter(&mut self, to: MoodKind, now: Timestamp) -> Transition {
         let from = std::mem::replace(&mut self.mood.kind, to);
         self.mood.since = now;
+        self.unsupported = None;
         self.free_at = now + self.settings.dwell();
         if to == MoodKind::NoFace || to.is_blind() {
             (self.mood.track, self.mood.scores) = (None, EmotionScores::uniform());
@@ -227,6 +236,7 @@ impl Decision {
         if self.clock.since(now) > JITTER {
             self.faces.clear();
             self.candidate.since = now;
+            self.unsupported = self.unsupported.map(|_| now);
             self.mood.since = now;
             self.free_at = now + self.settings.dwell();
             self.clock = now;

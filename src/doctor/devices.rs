@@ -159,7 +159,7 @@ pub fn pins(pins: Option<&Pins>) -> Check {
     Check::ok("pins", format!("{}: {}{who}", pins.chip, names.join(", ")))
 }
 
-pub fn i2c(i2c: Option<&I2c>) -> Check {
+pub fn i2c(i2c: Option<&I2c>, model: Option<&str>) -> Check {
     let Some(I2c { bus, found, panel }) = i2c else {
         return Check::skip("i2c", "the board's profile names no bus");
     };
@@ -167,12 +167,23 @@ pub fn i2c(i2c: Option<&I2c>) -> Check {
     match (found, panel) {
         (Err(why), None) => Check::skip("i2c", format!("{bus}: {why}; no panel is configured")),
         (Err(why), Some(_)) => {
-            let check = Check::fail(
-                "i2c",
-                format!("{bus}: {why}"),
-                "switch the bus on and let this user into the group i2c",
-            );
-            check.fix("sudo raspi-config nonint do_i2c 0").fix("sudo usermod -aG i2c $USER")
+            let found = format!("{bus}: {why}");
+            let is_pi = model.is_some_and(|m| m.starts_with("Raspberry Pi"));
+            match (why.contains("ermission"), is_pi) {
+                (true, _) => Check::fail("i2c", found, "let this user into the group i2c, then log in again")
+                    .fix("sudo usermod -aG i2c $USER"),
+                (false, true) => {
+                    let advice =
+                        "switch the bus on (by hand: dtparam=i2c_arm=on in config.txt), and load i2c-dev";
+                    Check::fail("i2c", found, advice).fix("sudo raspi-config nonint do_i2c 0")
+                }
+                (false, false) => Check::fail(
+                    "i2c",
+                    found,
+                    "load i2c-dev; if the bus has another number here, name it in [oled] bus",
+                )
+                .fix("sudo modprobe i2c-dev"),
+            }
         }
         (Ok(list), Some(address)) if !list.iter().any(|(a, _)| a == address) => Check::fail(
             "i2c",

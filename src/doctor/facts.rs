@@ -52,8 +52,11 @@ pub enum ConfigFile {
     /// There is none: everything is at its default.
     None,
     Read(PathBuf),
-    /// The sentence has file, line and column.
-    Broken(String),
+    /// The sentence says where in it: line and column, or the key. `file`: which one, where it is a file's fault.
+    Broken {
+        file: Option<PathBuf>,
+        why: String,
+    },
 }
 
 /// Where frames would come from.

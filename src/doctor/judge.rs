@@ -8,13 +8,13 @@ pub fn judge(facts: &Facts) -> Vec<Check> {
     let is_real = facts.board.is_real;
     vec![
         system::kernel(&facts.kernel),
-        system::board(&facts.board),
+        system::board(&facts.board, &facts.config),
         system::config(&facts.config),
         devices::camera(&facts.camera),
         devices::nodes(&facts.nodes, &facts.camera),
         devices::frame_rate(&facts.camera),
         devices::pins(facts.pins.as_ref().filter(|_| is_real)),
-        devices::i2c(facts.i2c.as_ref().filter(|_| is_real)),
+        devices::i2c(facts.i2c.as_ref().filter(|_| is_real), facts.board.model.as_deref()),
         devices::screen(&facts.screen, is_real),
         system::models(&facts.models),
         system::self_test(&facts.models),

@@ -31,7 +31,7 @@ pub fn kernel(kernel: &Kernel) -> Check {
     Check::ok("kernel", found)
 }
 
-pub fn board(board: &Board) -> Check {
+pub fn board(board: &Board, config: &ConfigFile) -> Check {
     let machine = board.model.as_deref().unwrap_or("a machine without a device tree");
     let found = format!("{machine}; profile: {}", board.profile);
     match (&board.recognised, board.is_real, &board.model) {
@@ -41,12 +41,23 @@ pub fn board(board: &Board) -> Check {
             "no profile knows this board: name the nearest one with board = \"…\" in the config, or write one into \
              /usr/share/moodlight/boards",
         ),
-        (Some(name), false, _) => Check::warn(
-            "board",
-            found,
-            format!("this is a board that moodlight knows ({name}), but lights are simulated: without a config it plays the demo"),
-        )
-        .fix("sudo cp /usr/share/doc/moodlight/moodlight.example.toml /etc/moodlight/moodlight.toml"),
+        (Some(name), false, _) => {
+            let known = format!("this is a board that moodlight knows ({name}), but lights are simulated");
+            match config {
+                ConfigFile::None => Check::warn(
+                    "board",
+                    found,
+                    format!("{known}: without a config it plays the demo"),
+                )
+                .fix("sudo cp /usr/share/doc/moodlight/moodlight.example.toml /etc/moodlight/moodlight.toml"),
+                // The owner's own file is not written over.
+                _ => Check::warn(
+                    "board",
+                    found,
+                    format!("{known}: take board = \"sim\" out of the config, or --board away"),
+                ),
+            }
+        }
         _ => Check::ok("board", found),
     }
 }
@@ -55,10 +66,10 @@ pub fn config(config: &ConfigFile) -> Check {
     match config {
         ConfigFile::None => Check::ok("config", "none: everything is at its default"),
         ConfigFile::Read(file) => Check::ok("config", file.display().to_string()),
-        ConfigFile::Broken(why) => {
-            let file = why.split(':').next().unwrap_or_default();
-            Check::fail("config", why.clone(), "mend the line; the service reads the file again by itself")
-                .fix(format!("sudoedit {file}"))
+        ConfigFile::Broken { file, why } => {
+            let advice = "mend the line; the service reads the file again by itself";
+            let check = Check::fail("config", why.clone(), advice);
+            file.iter().fold(check, |check, file| check.fix(format!("sudoedit {}", file.display())))
         }
     }
 }

@@ -81,6 +81,9 @@ impl Heartbeat for Notifier {
         }
     }
 
+    /// The manager's own watchdog runs on; the service is soon ready again.
+    fn pausing(&mut self) {}
+
     fn stopping(&mut self) {
         self.say("STOPPING=1");
     }
@@ -133,6 +136,7 @@ mod tests {
         notifier.beat();
         notifier.status("happy");
         notifier.status("no face\nREADY=0");
+        notifier.pausing();
         notifier.stopping();
         let expect = ["READY=1", "STATUS=happy", "WATCHDOG=1", "STATUS=no face", "STOPPING=1"];
         assert_eq!(

@@ -33,6 +33,8 @@ pub struct Oled<I> {
     controller: OledController,
     flip: bool,
     name: String,
+    /// Percent of the full brightness: asked for, and what the panel has.
+    light: [u8; 2],
     /// What was drawn.
     canvas: [[u8; WIDTH]; PAGES],
     /// What the panel shows; `None`: unknown, it has to be set up.
@@ -54,7 +56,16 @@ impl Oled<I2cdev> {
 
 impl<I: I2c> Oled<I> {
     pub fn new(bus: I, address: u8, controller: OledController, flip: bool, name: String) -> Self {
-        Self { bus, address, controller, flip, name, canvas: [[0; WIDTH]; PAGES], shown: None }
+        Self {
+            bus,
+            address,
+            controller,
+            flip,
+            name,
+            light: [100; 2],
+            canvas: [[0; WIDTH]; PAGES],
+            shown: None,
+        }
     }
 
     fn set_up(&mut self) -> Result<(), I::Error> {
@@ -66,21 +77,38 @@ impl<I: I2c> Oled<I> {
         };
         let commands = [
             0xae, // off while the memory is undefined
-            0xd5, 0x80, // clock as after reset
-            0xa8, 0x3f, // 64 rows
-            0xd3, 0x00, 0x40, // no offset, first row 0
-            power[0], power[1], //
-            columns, rows, //
-            0xda, 0x12, // rows wired alternately
-            0x81, 0xcf, // contrast
-            0xd9, 0xf1, 0xdb, 0x40, // pre-charge and deselect level for the pump
-            0xa4, 0xa6, // show the memory, not inverted
+            0xd5,
+            0x80, // clock as after reset
+            0xa8,
+            0x3f, // 64 rows
+            0xd3,
+            0x00,
+            0x40, // no offset, first row 0
+            power[0],
+            power[1], //
+            columns,
+            rows, //
+            0xda,
+            0x12, // rows wired alternately
+            0x81,
+            self.contrast(), //
+            0xd9,
+            0xf1,
+            0xdb,
+            0x40, // pre-charge and deselect level for the pump
+            0xa4,
+            0xa6, // show the memory, not inverted
         ];
         self.command(&commands)?;
         match self.controller {
             OledController::Ssd1306 => self.command(&[0x20, 0x02]), // page addressing; the SH1106 has no other
             OledController::Sh1106 => Ok(()),
         }
+    }
+
+    /// What the datasheets call contrast is the pixels' current, 1 to 255; 0xcf is the usual full one with the charge pump.
+    fn contrast(&self) -> u8 {
+        (0xcf * u32::from(self.light[0]) / 100).max(1) as u8
     }
 
     fn command(&mut self, commands: &[u8]) -> Result<(), I::Error> {
@@ -111,7 +139,10 @@ impl<I: I2c> Oled<I> {
         let shown = self.shown.take();
         if shown.is_none() {
             self.set_up()?;
+        } else if self.light[0] != self.light[1] {
+            self.command(&[0x81, self.contrast()])?;
         }
+        self.light[1] = self.light[0];
         for page in 0..PAGES {
             self.send(page, shown.as_ref().map(|s| &s[page]))?;
         }
@@ -128,6 +159,10 @@ impl<I: I2c + Send> Panel for Oled<I> {
 
     fn canvas(&mut self) -> &mut Self {
         self
+    }
+
+    fn set_light(&mut self, percent: u8) {
+        self.light[0] = percent;
     }
 
     fn flush(&mut self) -> Result<(), String> {
@@ -188,7 +223,7 @@ fn why_not(bus: &Path, e: &str) -> String {
     buses.sort();
     let advice = match buses.as_slice() {
         [] => {
-            "this kernel shows no I²C bus: switch it on (sudo raspi-config nonint do_i2c 0) and load i2c-dev"
+            "this kernel shows no I²C bus: switch it on (a Raspberry Pi: sudo raspi-config nonint do_i2c 0) and load i2c-dev"
                 .into()
         }
         list if list.iter().any(|b| Path::new(b) == bus) => {
@@ -246,6 +281,20 @@ mod tests {
         dot(&mut oled, 102, 15);
         oled.flush().unwrap();
         oled.flush().unwrap();
+        mock.done();
+    }
+
+    #[test]
+    fn brightness_is_the_panels_own() {
+        let mut bus = awake(OledController::Ssd1306);
+        bus.push(Transaction::write(AT, vec![0, 0x81, 0x48])); // 35 % of 0xcf
+        bus.push(Transaction::write(AT, vec![0, 0x81, 0xcf]));
+        let (mut oled, mut mock) = panel(OledController::Ssd1306, &bus);
+        oled.flush().unwrap();
+        for light in [35, 35, 100] {
+            oled.set_light(light);
+            oled.flush().unwrap();
+        }
         mock.done();
     }
 

@@ -89,6 +89,10 @@ impl Heartbeat for Watchdog {
 
     fn status(&mut self, _text: &str) {}
 
+    fn pausing(&mut self) {
+        self.write(b'V');
+    }
+
     fn stopping(&mut self) {
         self.write(b'V');
     }
@@ -145,6 +149,22 @@ mod tests {
     fn another_device_is_no_watchdog() {
         let error = Watchdog::open(Path::new("/dev/null"), Duration::from_secs(10)).unwrap_err();
         assert!(error.to_string().contains("this is no watchdog"), "{error}");
+    }
+
+    /// A file in the device's place: what is written is what the kernel would get.
+    #[test]
+    fn a_pause_and_an_end_disarm() {
+        let ends: [fn(&mut Watchdog); 2] = [Watchdog::pausing, Watchdog::stopping];
+        for end in ends {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let fd = file.reopen().unwrap().into();
+            let timeout = Duration::from_secs(10);
+            let pace = Pace::for_timeout(timeout);
+            let mut watchdog = Watchdog { fd, path: file.path().into(), timeout, pace, is_broken: false };
+            watchdog.ready();
+            end(&mut watchdog);
+            assert_eq!(std::fs::read(file.path()).unwrap(), [0, b'V']);
+        }
     }
 
     #[test]

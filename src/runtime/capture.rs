@@ -86,8 +86,9 @@ impl Capture {
                 Ok(Delivery::Frame) => {
                     last = Instant::now();
                     *backoff = Backoff::default();
-                    if let Some(expected) = next_sequence {
-                        self.slot.count_damaged(frame.sequence.saturating_sub(expected));
+                    match next_sequence {
+                        Some(expected) => self.slot.count_damaged(frame.sequence.saturating_sub(expected)),
+                        None => self.slot.allow(source.longest_silence(false)),
                     }
                     next_sequence = Some(frame.sequence + 1);
                     frame.timestamp = Timestamp::from_duration(self.started.elapsed());

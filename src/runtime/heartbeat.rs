@@ -11,6 +11,8 @@ pub trait Heartbeat: Send {
     fn beat(&mut self);
     /// One line for people: "happy", "camera unplugged".
     fn status(&mut self, text: &str);
+    /// No beats until the next [`ready`](Self::ready), on purpose: what would reset the board is disarmed. It is no end.
+    fn pausing(&mut self);
     /// A clean end: disarm.
     fn stopping(&mut self);
 }

@@ -23,7 +23,8 @@ pub struct LiveOptions {
     pub duration: Option<Duration>,
     /// An absent camera at start is a fault to show, not a reason to end.
     pub best_effort: bool,
-    /// Without a good frame for so long, the camera counts as faulted. The promise is a fault pattern within 2 s.
+    /// Without a good frame for so long, the camera counts as faulted; a source that is slower by its own rate has that time. The
+    /// promise is a fault pattern within 2 s.
     pub fault_after: Duration,
     /// Without a frame for so long, the device is closed and opened anew.
     pub reopen_after: Duration,
@@ -253,9 +254,9 @@ impl Show<'_> {
         let now = self.now();
         self.session.advance(now);
         self.watchman.look_around(self.session, now);
-        let Vigil { alive, busy, arrived } = self.slot.vigil();
+        let Vigil { alive, busy, arrived, silence } = self.slot.vigil();
         if !self.session.is_camera_faulted()
-            && let Some(why) = watch.complaint(now, arrived, self.options.fault_after)
+            && let Some(why) = watch.complaint(now, arrived, self.options.fault_after.max(silence))
         {
             watch.gave_up = now;
             self.session.camera_fault(&why, now);

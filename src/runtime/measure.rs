@@ -13,7 +13,7 @@ pub struct Measured {
     pub seconds: f32,
 }
 
-/// How long the first frame may take; cameras with an automatic exposure need a second.
+/// How long the first frame may take; cameras with an automatic exposure need a second. A source that says longer of itself has that.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Watches `source` for `span` after its first frame.
@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The source got lost meanwhile.
 pub fn rate(source: &mut dyn FrameSource, span: Duration) -> Result<Measured, SourceError> {
     let (mut frame, mut measured) = (Frame::default(), Measured::default());
-    let begun = Instant::now();
+    let (begun, patience) = (Instant::now(), PATIENCE.max(source.longest_silence(true)));
     let mut first: Option<Instant> = None;
-    while first.map_or(begun.elapsed() < PATIENCE, |f| f.elapsed() < span) {
+    while first.map_or(begun.elapsed() < patience, |f| f.elapsed() < span) {
         match source.next_frame(&mut frame, Duration::from_millis(100)) {
             Ok(Delivery::Frame) => match first {
                 None => first = Some(Instant::now()),

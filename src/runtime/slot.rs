@@ -35,6 +35,8 @@ struct Inner<A> {
     fresh: bool,
     /// When a frame came last, on the capture thread's clock.
     arrived: Timestamp,
+    /// How long the source may give nothing between two frames and be well.
+    silence: Duration,
     dropped: u64,
     damaged: u64,
     state: CameraState,
@@ -78,6 +80,8 @@ pub struct Vigil {
     pub busy: bool,
     /// When a frame came last; zero before the first.
     pub arrived: Timestamp,
+    /// So long between two frames is nothing unusual with this source.
+    pub silence: Duration,
 }
 
 impl<A> Default for Slot<A> {
@@ -86,6 +90,7 @@ impl<A> Default for Slot<A> {
             frame: Frame::default(),
             fresh: false,
             arrived: Timestamp::ZERO,
+            silence: Duration::ZERO,
             dropped: 0,
             damaged: 0,
             state: CameraState::Opening,
@@ -145,6 +150,11 @@ impl<A> Slot<A> {
     /// Capture: still there, nothing to say.
     pub fn alive(&self) {
         self.lock().alive += 1;
+    }
+
+    /// Capture: from its first frame on, the source may be silent for so long between two.
+    pub fn allow(&self, silence: Duration) {
+        self.lock().silence = silence;
     }
 
     /// Capture: a frame was damaged and left out, or `n` were lost on the way.
@@ -211,7 +221,7 @@ impl<A> Slot<A> {
 
     pub fn vigil(&self) -> Vigil {
         let inner = self.lock();
-        Vigil { alive: inner.alive, busy: inner.busy, arrived: inner.arrived }
+        Vigil { alive: inner.alive, busy: inner.busy, arrived: inner.arrived, silence: inner.silence }
     }
 }
 
@@ -232,7 +242,8 @@ mod tests {
         let mut got = Frame::default();
         assert!(slot.take(&mut got, Duration::ZERO).is_some());
         assert_eq!((got.sequence, slot.losses().0), (3, 2));
-        assert_eq!(slot.vigil(), Vigil { alive: 3, busy: true, arrived: Timestamp::from_millis(300) });
+        let Vigil { alive, busy, arrived, .. } = slot.vigil();
+        assert_eq!((alive, busy, arrived), (3, true, Timestamp::from_millis(300)));
         assert!(slot.take(&mut got, Duration::ZERO).is_none());
     }
 

@@ -40,13 +40,15 @@ pub struct SimPanel<C> {
     size: Size,
     pixels: Vec<C>,
     flushes: u64,
+    light: u8,
+    is_plugged: bool,
 }
 
 impl<C: SimColor> SimPanel<C> {
     /// All black.
     pub fn new(width: u32, height: u32) -> Self {
         let pixels = vec![C::BLACK; (width * height) as usize];
-        Self { size: Size::new(width, height), pixels, flushes: 0 }
+        Self { size: Size::new(width, height), pixels, flushes: 0, light: 100, is_plugged: true }
     }
 
     /// Row by row.
@@ -57,6 +59,16 @@ impl<C: SimColor> SimPanel<C> {
     /// How often something new was shown.
     pub fn flushes(&self) -> u64 {
         self.flushes
+    }
+
+    /// The brightness that the panel itself was given last, percent.
+    pub fn light(&self) -> u8 {
+        self.light
+    }
+
+    /// Pulls its plug, or puts it back.
+    pub fn plug(&mut self, is_plugged: bool) {
+        self.is_plugged = is_plugged;
     }
 
     /// Writes a PNG, each pixel as a square of `zoom` pixels.
@@ -104,6 +116,14 @@ impl<C: SimColor> Panel for SimPanel<C> {
 
     fn canvas(&mut self) -> &mut Self {
         self
+    }
+
+    fn is_watched(&mut self) -> bool {
+        self.is_plugged
+    }
+
+    fn set_light(&mut self, percent: u8) {
+        self.light = percent;
     }
 
     fn flush(&mut self) -> Result<(), String> {

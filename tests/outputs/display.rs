@@ -58,7 +58,8 @@ fn every_mood_has_its_page(
 /// Of every panel that a box may have; a wrong area would reach outside or overlap.
 #[rstest]
 fn parts_lie_on_the_panel_and_apart(
-    #[values((128, 64), (128, 32), (240, 240), (320, 240), (480, 320), (800, 480), (1024, 600), (1920, 1080))]
+    #[values((128, 64), (128, 32), (240, 240), (320, 240), (480, 320), (800, 480), (1024, 600), (1920, 1080),
+        (240, 320), (400, 1280), (320, 1480), (480, 1920), (1080, 1920))]
     size: (u32, u32),
 ) {
     let panel = Size::new(size.0, size.1);
@@ -141,6 +142,85 @@ fn the_picture_stays_between_frames() {
     let area = Layout::of(Size::new(480, 320)).picture.expect("480×320 has a picture");
     let center = area.center();
     assert_eq!(before[center.y as usize * 480 + center.x as usize], Rgb888::WHITE);
+}
+
+/// What happens between two frames, a new mood or a page that is to move, does not blank the picture until the next one.
+#[test]
+fn the_picture_outlives_a_change_between_frames() {
+    let size = Size::new(480, 320);
+    let mut page = Display::new(
+        SimPanel::<Rgb888>::new(size.width, size.height),
+        settings(Language::English),
+        Privacy::NothingKept,
+    );
+    let white = GrayImage { width: 64, height: 48, data: vec![255; 64 * 48] };
+    let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
+    let faces = vec![face(1, 20.0, happy.scores)];
+    let with = View { mood: &happy, faces: &faces, picture: Some(white.view()), notice: None };
+    page.show(&with, ms(0), &mut Vec::new()).expect("works");
+    let center = Layout::of(size).picture.expect("480×320 has a picture").center();
+    let pixel = |page: &Display<SimPanel<Rgb888>>| {
+        page.panel().pixels()[center.y as usize * size.width as usize + center.x as usize]
+    };
+    let before = page.panel().pixels().to_vec();
+    for (kind, t) in [(MoodKind::Uncertain, 700), (MoodKind::NoFace, 1700), (MoodKind::NoFace, 61_000)] {
+        show(&mut page, &mood(kind, 0.3), t);
+        assert_eq!(pixel(&page), Rgb888::WHITE, "{kind:?} at {t} ms");
+    }
+    assert!(before != page.panel().pixels(), "the words changed");
+    // A fault is none of a picture's.
+    show(&mut page, &mood(MoodKind::Fault, 0.3), 62_000);
+    assert_ne!(pixel(&page), Rgb888::WHITE);
+}
+
+/// A page in two levels cannot be drawn darker: it would be black. The panel itself is.
+#[test]
+fn a_monochrome_panel_dims_by_itself() {
+    let mut page = Display::new(
+        SimPanel::<BinaryColor>::new(128, 64),
+        settings(Language::English),
+        Privacy::NothingKept,
+    );
+    let lit =
+        |page: &Display<SimPanel<BinaryColor>>| page.panel().pixels().iter().filter(|p| p.is_on()).count();
+    show(&mut page, &mood(MoodKind::NoFace, 0.2), 0);
+    let awake = lit(&page);
+    for (t, light) in [(0, 100), (121_000, 35), (181_000, 35)] {
+        show(&mut page, &mood(MoodKind::NoFace, 0.2), t);
+        assert_eq!((lit(&page), page.panel().light()), (awake, light), "at {t} ms");
+    }
+}
+
+/// A small panel wanders too, by a pixel: nothing is cut off at its edge, as the count above shows, and nothing burns in.
+#[test]
+fn a_small_panel_wanders() {
+    let mut page = Display::new(
+        SimPanel::<BinaryColor>::new(128, 64),
+        settings(Language::English),
+        Privacy::NothingKept,
+    );
+    show(&mut page, &mood(MoodKind::NoFace, 0.2), 0);
+    let before = page.panel().pixels().to_vec();
+    show(&mut page, &mood(MoodKind::NoFace, 0.2), 60_000);
+    let after = page.panel().pixels();
+    let row = |pixels: &[BinaryColor], y: usize| pixels[y * 128..][..128].to_vec();
+    let moved = (0..64).all(|y| row(&before, y)[..127] == row(after, y)[1..]);
+    assert!(moved && before != after, "not a pixel to the right");
+}
+
+/// For a screen that is not plugged in nothing is drawn; one that comes gets the whole page.
+#[test]
+fn nobody_draws_for_an_absent_screen() {
+    let mut page =
+        Display::new(SimPanel::<Rgb888>::new(480, 320), settings(Language::English), Privacy::NothingKept);
+    let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
+    page.panel_mut().plug(false);
+    show(&mut page, &happy, 0);
+    assert_eq!(page.panel().flushes(), 0);
+    page.panel_mut().plug(true);
+    show(&mut page, &happy, 1000);
+    assert_eq!(page.panel().flushes(), 1);
+    assert!(page.panel().pixels().iter().any(|p| *p != Rgb888::BLACK));
 }
 
 #[test]

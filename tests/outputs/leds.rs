@@ -99,6 +99,22 @@ fn a_guess_does_not_jump_within_a_blink() {
     assert_eq!(at(1200, Emotion::Happy), ["+sad"]);
 }
 
+/// However little a box has. An RGB LED speaks for itself.
+#[rstest]
+#[case::its_own(&[HAPPY, LedLine::Fault], &[LedLine::Fault])]
+#[case::an_emotion(&[SAD, LedLine::NoFace], &[SAD])]
+#[case::no_face_alone(&[LedLine::NoFace], &[LedLine::NoFace])]
+#[case::uncertain_alone(&[LedLine::Uncertain], &[LedLine::Uncertain])]
+#[case::rgb(&[LedLine::Red, LedLine::Green, LedLine::Blue, LedLine::NoFace], &[LedLine::Red])]
+fn a_fault_is_never_dark(#[case] lines: &[LedLine], #[case] expect: &[LedLine]) {
+    let board = SimPins::new(lines.iter().copied());
+    let mut leds = Leds::new("test", board.pins(), &LedSettings::default()).expect("wiring");
+    let fault = mood(MoodKind::Fault, Emotion::Neutral);
+    leds.show(&view(&fault, &Vec::new()), ms(0), &mut Vec::new()).expect("works");
+    let lit: Vec<LedLine> = board.levels().filter(|(_, lit)| *lit).map(|(line, _)| line).collect();
+    assert_eq!(lit, expect);
+}
+
 #[test]
 fn a_test_lights_one_line_alone() {
     let board = SimPins::one_per_emotion();

@@ -9,7 +9,8 @@ mod machine;
 mod stages;
 mod words;
 
-use super::args::{BenchArgs, BenchStage, PrecisionSet};
+use super::args::{BenchArgs, BenchStage};
+use super::vision::precisions;
 use super::{CommandResult, Exit, print, print_json};
 use crate::classifier::Precision;
 use anyhow::{Context, anyhow, bail};
@@ -30,17 +31,14 @@ pub fn run(args: &BenchArgs) -> CommandResult {
     Ok(Exit::Done)
 }
 
-/// One child for each precision, one for the frame (in the first asked-for precision that boards use).
+/// One child for each precision, boards' own first, and one for the frame in that.
 fn all(args: &BenchArgs) -> anyhow::Result<Map<String, Value>> {
-    let precisions: &[Precision] = match args.precision {
-        PrecisionSet::Int8 => &[Precision::Int8],
-        PrecisionSet::F32 => &[Precision::F32],
-        PrecisionSet::Both => &[Precision::Int8, Precision::F32],
-    };
+    let mut precisions = precisions(args.precision, args.model.model.as_deref()).to_vec();
+    precisions.sort_by_key(|&p| p != Precision::Int8);
     let mut result = Map::new();
     result.insert("cpu".into(), machine::cpu().into());
     result.insert("threads".into(), args.threads.into());
-    for &precision in precisions {
+    for &precision in &precisions {
         let measured = in_child(args, BenchStage::Classify, precision)?;
         result.insert(precision.name().into(), measured.into());
     }
@@ -53,7 +51,7 @@ fn in_child(args: &BenchArgs, stage: BenchStage, precision: Precision) -> anyhow
     let mut command = Command::new(exe);
     command.args(["bench", "--json", "--stage", stage.name(), "--precision", precision.name()]);
     command.arg("--threads").arg(args.threads.to_string());
-    command.arg("--seconds").arg(format!("{}ms", args.seconds.as_millis()));
+    command.arg("--seconds").arg(args.seconds.as_secs_f64().to_string());
     if let Some(model) = &args.model.model {
         command.arg("--model").arg(model);
     }

@@ -13,7 +13,7 @@ mod report;
 mod words;
 
 use super::args::{EvalArgs, Tta};
-use super::vision::{Reader, open_detector};
+use super::vision::{Reader, open_detector, precisions};
 use super::{CommandResult, Exit, Failure, print, print_json};
 use crate::classifier::Precision;
 use crate::emotion::EmotionScores;
@@ -109,9 +109,7 @@ fn tell_oddities(dataset: &Dataset) {
 
 fn evaluate(args: &EvalArgs, corruption: Option<Corruption>, dataset: Dataset) -> anyhow::Result<Evaluation> {
     let given = args.model.model.as_deref();
-    let mut readers: Vec<(Precision, Reader)> = args
-        .precision
-        .list()
+    let mut readers: Vec<(Precision, Reader)> = precisions(args.precision, given)
         .iter()
         .map(|&p| Ok((p, Reader::open(p, given, 0)?)))
         .collect::<anyhow::Result<_>>()?;

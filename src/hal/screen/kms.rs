@@ -189,6 +189,18 @@ impl Kms {
 impl Panel for Kms {
     type Canvas = Shadow;
 
+    const COMES_AND_GOES: bool = true;
+
+    fn is_watched(&mut self) -> bool {
+        match self.look() {
+            Ok(()) => self.output.is_some(),
+            Err(_) => {
+                self.looked = None; // the flush meets the error again, and tells it
+                true
+            }
+        }
+    }
+
     fn canvas(&mut self) -> &mut Shadow {
         &mut self.shadow
     }

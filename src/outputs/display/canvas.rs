@@ -54,6 +54,25 @@ impl<'a, D: DrawTarget<Color: Ink>> Canvas<'a, D> {
         self.note(result);
     }
 
+    /// Fills everything but `area`.
+    pub fn clear_around(&mut self, area: Rectangle, color: Color) {
+        let ink = self.ink(color);
+        let Size { width, height } = self.target.bounding_box().size;
+        let Rectangle { top_left: Point { x, y }, size } = area.translate(self.shift);
+        let (right, bottom) = (x + size.width as i32, y + size.height as i32);
+        let spans = [
+            (0, 0, width as i32, y),
+            (0, bottom, width as i32, height as i32),
+            (0, y, x, bottom),
+            (right, y, width as i32, bottom),
+        ];
+        for (left, top, right, bottom) in spans {
+            let size = Size::new((right - left).max(0) as u32, (bottom - top).max(0) as u32);
+            let result = self.target.fill_solid(&Rectangle::new(Point::new(left, top), size), ink);
+            self.note(result);
+        }
+    }
+
     pub fn fill(&mut self, area: Rectangle, color: Color) {
         let ink = self.ink(color);
         let area = area.translate(self.shift);

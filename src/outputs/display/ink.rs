@@ -7,12 +7,15 @@ use embedded_graphics::pixelcolor::{BinaryColor, Gray4, Gray8, PixelColor, Rgb56
 pub trait Ink: PixelColor {
     /// Whether the panel has colours; without, the page uses outlines instead of coloured areas.
     const COLORED: bool;
+    /// Whether it has more levels than on and off; without, dimming is the panel's own affair.
+    const SHADES: bool = true;
 
     fn from_color(color: Color) -> Self;
 }
 
 impl Ink for BinaryColor {
     const COLORED: bool = false;
+    const SHADES: bool = false;
     /// Lit from middle gray on, so that a half-covered pixel of a white stroke on black is lit.
     fn from_color(color: Color) -> Self {
         if color.luma() >= 127 { BinaryColor::On } else { BinaryColor::Off }

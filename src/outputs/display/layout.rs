@@ -48,12 +48,17 @@ impl Layout {
         }
     }
 
+    /// How far the page may wander from its place, pixels: within the margin, and no further than needed.
+    pub fn reach(&self) -> i32 {
+        (self.margin / 3).clamp(self.margin.min(1), 4) as i32
+    }
+
     /// 240×160 and more: word over the whole width, below it the picture and the bars side by side.
     fn page(w: u32, h: u32) -> Layout {
         let margin = (h.min(w) / 20).max(6);
         let (inner_w, inner_h) = (w - 2 * margin, h - 2 * margin);
         let footer_h = (inner_h / 13).max(12);
-        let head_h = inner_h * 3 / 10;
+        let head_h = (inner_h * 3 / 10).min(inner_w / 2);
         let gap = margin;
         let body_y = margin + head_h + gap;
         let body_h = inner_h - head_h - footer_h - 2 * gap;
@@ -72,15 +77,15 @@ impl Layout {
     /// 128×64: face and word above seven columns.
     fn small(w: u32, h: u32) -> Layout {
         let columns_h = h * 5 / 16 + 2;
-        let head_h = h - columns_h - 3;
+        let head_h = h - columns_h - 4;
         let icon = head_h.min(w / 3);
         Layout {
-            icon: area(1, 0, icon, icon),
-            title: area(icon + 5, 0, w - icon - 6, head_h),
-            bars: Bars::Columns(area(1, h - columns_h, w - 2, columns_h)),
+            icon: area(1, 1, icon, icon),
+            title: area(icon + 5, 1, w - icon - 6, head_h),
+            bars: Bars::Columns(area(1, h - 1 - columns_h, w - 2, columns_h)),
             picture: None,
             footer: None,
-            margin: 0,
+            margin: 1,
         }
     }
 

@@ -42,13 +42,26 @@ use std::time::Duration;
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often the page moves against burn-in.
 const WANDER: Duration = Duration::from_secs(60);
+/// How often a screen that may come and go is looked for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Something to draw on. What was drawn stays until it is drawn over; `flush` makes it visible.
 pub trait Panel: Send {
     /// What is drawn on: the panel itself, or its picture in memory.
     type Canvas: DrawTarget<Color: Ink, Error: Debug>;
 
+    /// Its screen may be plugged in and out while it is drawn on: [`is_watched`](Self::is_watched) is asked once a second.
+    const COMES_AND_GOES: bool = false;
+
     fn canvas(&mut self) -> &mut Self::Canvas;
+
+    /// Whether anybody could see what is drawn now; else drawing is left out.
+    fn is_watched(&mut self) -> bool {
+        true
+    }
+
+    /// The panel's own brightness from now on, percent, 1..=100: for those without shades, whose page cannot be drawn darker.
+    fn set_light(&mut self, _percent: u8) {}
 
     /// Shows what was drawn since the last flush. The error says what failed and what to do.
     fn flush(&mut self) -> Result<(), String>;
@@ -176,20 +189,24 @@ impl<P: Panel> Display<P> {
         &mut self.panel
     }
 
-    /// A view without a picture is one between two frames: what only frames know stays as it was.
+    /// A view without a picture is one between two frames: what only frames know stays as it was, and nothing changes that would take
+    /// the picture away.
     fn wanted(&self, view: &View<'_>, now: Timestamp) -> Shown {
         let mood = view.mood.kind;
-        let before = self.shown.as_ref().filter(|_| view.picture.is_none() && has_face(mood));
+        let between = self.shown.as_ref().filter(|_| view.picture.is_none());
+        let before = between.filter(|_| has_face(mood));
+        let with_picture = between.filter(|b| b.picture && !mood.is_blind());
+        let step = (now.as_duration().as_secs() / WANDER.as_secs()) as u32;
         Shown {
             mood,
             below: self.below(view),
             body: self.body(view),
             faces: before.map_or(view.faces.len(), |b| b.faces),
-            light: self.light(view, now),
-            step: (now.as_duration().as_secs() / WANDER.as_secs()) as u32,
+            light: with_picture.map_or_else(|| self.light(view, now), |b| b.light),
+            step: with_picture.map_or(step, |b| b.step),
             picture: self.settings.picture
                 && !mood.is_blind()
-                && (view.picture.is_some() || self.shown.as_ref().is_some_and(|s| s.picture)),
+                && (view.picture.is_some() || with_picture.is_some()),
         }
     }
 
@@ -246,11 +263,19 @@ impl<P: Panel> Display<P> {
         let old = self.shown.take().filter(|o| !moved(o));
         let changed = |same: fn(&Shown, &Shown) -> bool| old.as_ref().is_none_or(|o| !same(o, wanted));
         let Display { panel, layout, settings, privacy, .. } = self;
-        let shift = wander(wanted.step, (layout.margin / 3).min(4) as i32);
-        let mut canvas = Canvas::new(panel.canvas(), wanted.light as f32 / 100.0, shift);
+        let shift = wander(wanted.step, layout.reach());
+        if wanted.light > 0 {
+            panel.set_light(wanted.light);
+        }
+        let has_shades = <<P::Canvas as DrawTarget>::Color as Ink>::SHADES;
+        let light = if has_shades { wanted.light } else { wanted.light.min(1) * 100 };
+        let mut canvas = Canvas::new(panel.canvas(), light as f32 / 100.0, shift);
         let mut page = Page { canvas: &mut canvas, language: settings.language };
         if old.is_none() {
-            page.clear();
+            match layout.picture.filter(|_| wanted.picture && view.picture.is_none()) {
+                Some(area) => page.clear_around(area),
+                None => page.clear(),
+            }
         }
         if changed(|a, b| a.mood == b.mood) {
             page.icon(layout.icon, wanted.mood);
@@ -297,6 +322,10 @@ impl<P: Panel> Indicator for Display<P> {
         now: Timestamp,
         _changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
+        if !self.panel.is_watched() {
+            (self.shown, self.behind) = (None, false);
+            return Ok(());
+        }
         let wanted = self.wanted(view, now);
         let moving = view.picture.is_some() && wanted.picture && self.layout.picture.is_some();
         if self.shown.as_ref() == Some(&wanted) && !moving {
@@ -319,8 +348,9 @@ impl<P: Panel> Indicator for Display<P> {
         if self.behind {
             return Some((self.drawn_at + REDRAW).max(now));
         }
-        let minutes = now.as_duration().as_secs() / WANDER.as_secs();
-        Some(Timestamp::from_duration(WANDER * (minutes as u32 + 1)))
+        let every = if P::COMES_AND_GOES { LOOK } else { WANDER };
+        let looks = now.as_duration().as_nanos() / every.as_nanos();
+        Some(Timestamp::from_duration(every * (looks as u32 + 1)))
     }
 
     fn local_time(&mut self, minute: u16) {

@@ -49,6 +49,10 @@ impl<D: DrawTarget<Color: Ink>> Page<'_, '_, D> {
         self.canvas.clear(Self::GROUND);
     }
 
+    pub fn clear_around(&mut self, area: Rectangle) {
+        self.canvas.clear_around(area, Self::GROUND);
+    }
+
     pub fn icon(&mut self, area: Rectangle, mood: MoodKind) {
         let icon = Icon::of(mood);
         let color = Self::tone(palette::of_mood(mood));

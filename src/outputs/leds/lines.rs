@@ -49,9 +49,11 @@ impl LedLine {
         }
     }
 
-    /// One of the RGB LED's three.
-    pub const fn is_colour(self) -> bool {
-        matches!(self, LedLine::Red | LedLine::Green | LedLine::Blue)
+    /// The RGB LED's three.
+    pub const COLOURS: [LedLine; 3] = [LedLine::Red, LedLine::Green, LedLine::Blue];
+
+    pub fn is_colour(self) -> bool {
+        Self::COLOURS.contains(&self)
     }
 
     pub fn from_name(name: &str) -> Option<LedLine> {
@@ -132,9 +134,8 @@ impl Wiring {
                 return Err(WiringError::Twice(line.name()));
             }
         }
-        let rgb = [LedLine::Red, LedLine::Green, LedLine::Blue];
-        let has = rgb.iter().filter(|&&l| wiring.has(l)).count();
-        match rgb.iter().find(|&&l| !wiring.has(l)) {
+        let has = LedLine::COLOURS.iter().filter(|&&l| wiring.has(l)).count();
+        match LedLine::COLOURS.iter().find(|&&l| !wiring.has(l)) {
             Some(missing) if has > 0 => Err(WiringError::HalfRgb(missing.name())),
             _ if wiring == Wiring::default() => Err(WiringError::None),
             _ => Ok(wiring),

@@ -38,25 +38,29 @@ pub fn pattern_of(line: LedLine, message: Message, wiring: &Wiring, rhythm: RgbR
 
 /// The one single-colour line that speaks, and how.
 fn single(message: Message, wiring: &Wiring) -> (LedLine, Pattern) {
-    let own_or = |own: LedLine, steady: Pattern, stand_in: Emotion, pattern: Pattern| {
-        if wiring.has(own) { (own, steady) } else { (LedLine::Emotion(stand_in), pattern) }
+    let own_or = |own: LedLine, steady: Pattern, stand_in: LedLine, pattern: Pattern| {
+        if wiring.has(own) { (own, steady) } else { (stand_in, pattern) }
     };
+    let neutral = LedLine::Emotion(Emotion::Neutral);
     match message.kind {
         MoodKind::Emotion(e) => (LedLine::Emotion(e), Pattern::STEADY),
-        MoodKind::Uncertain => own_or(LedLine::Uncertain, Pattern::STEADY, message.guess, Pattern::BLINK),
-        MoodKind::NoFace => own_or(LedLine::NoFace, Pattern::PULSE, Emotion::Neutral, Pattern::PULSE),
-        MoodKind::Muted => {
-            own_or(LedLine::NoFace, Pattern::TRIPLE_FLASH, Emotion::Neutral, Pattern::TRIPLE_FLASH)
+        MoodKind::Uncertain => {
+            own_or(LedLine::Uncertain, Pattern::STEADY, LedLine::Emotion(message.guess), Pattern::BLINK)
         }
+        MoodKind::NoFace => own_or(LedLine::NoFace, Pattern::PULSE, neutral, Pattern::PULSE),
+        MoodKind::Muted => own_or(LedLine::NoFace, Pattern::TRIPLE_FLASH, neutral, Pattern::TRIPLE_FLASH),
         MoodKind::Fault => {
             own_or(LedLine::Fault, Pattern::DOUBLE_FLASH, fault_stand_in(wiring), Pattern::DOUBLE_FLASH)
         }
     }
 }
 
-/// `angry` is usually red; a box without it takes the first emotion that it has: a fault must never be dark.
-fn fault_stand_in(wiring: &Wiring) -> Emotion {
-    Emotion::ALL.into_iter().find(|&e| wiring.has(LedLine::Emotion(e))).unwrap_or(Emotion::Angry)
+/// `angry` is usually red; a box without it takes the first emotion that it has, or what it has, unless an RGB LED speaks: a fault
+/// must never be dark.
+fn fault_stand_in(wiring: &Wiring) -> LedLine {
+    let others = [LedLine::Uncertain, LedLine::NoFace].into_iter().filter(|_| !wiring.has(LedLine::Red));
+    let mut lines = Emotion::ALL.into_iter().map(LedLine::Emotion).chain(others);
+    lines.find(|&l| wiring.has(l)).unwrap_or(LedLine::Emotion(Emotion::Angry))
 }
 
 fn rgb_pattern(line: LedLine, message: Message, rhythm: RgbRhythm) -> Pattern {
