@@ -165,6 +165,12 @@ fn snapshots_are_pictures_named_by_time_and_mood() {
     let happy = names.iter().find(|n| n.ends_with("_happy.png")).expect("just seen");
     let picture = image::open(folder.path().join(happy)).expect("a PNG");
     assert_eq!((picture.width(), picture.height()), (800, 480));
+    // Also of a change between two frames, which nobody's going is: the light holds for a while, then time alone passes.
+    let gone = names.iter().filter(|n| n.ends_with("_no_face.png")).max().expect("the clip ends so");
+    let picture = image::open(folder.path().join(gone)).expect("a PNG").to_luma8();
+    let levels: std::collections::BTreeSet<u8> =
+        (0..200).map(|i| picture.get_pixel(60 + i, 280)[0]).collect();
+    assert!(levels.len() > 20, "no camera picture on {gone}: {levels:?}");
 }
 
 /// The clip with five expressions; its folder isn't in the repository.

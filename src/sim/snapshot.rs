@@ -46,9 +46,10 @@ impl Indicator for Snapshots {
         changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
         let kind = view.mood.kind;
+        // Each frame, as on a screen: a mood that changes between two is shown over the last one.
+        self.page.show(view, now, changes)?;
         if self.written != Some(kind) {
             self.written = Some(kind);
-            self.page.show(view, now, changes)?;
             let path = self.folder.join(format!("{:06}_{}.png", now.as_millis(), kind.name()));
             self.failure =
                 self.page.panel().write_png(&path, 1).err().map(|e| format!("{}: {e}", path.display()));

@@ -42,6 +42,7 @@ impl Bars {
 impl Layout {
     pub fn of(size: Size) -> Layout {
         match size {
+            Size { width, height } if width >= 240 && height >= width * 3 / 2 => Self::tall(width, height),
             Size { width, height } if width >= 240 && height >= 160 => Self::page(width, height),
             Size { width, height } if height >= 48 => Self::small(width, height),
             Size { width, height } => Self::strip(width, height),
@@ -58,7 +59,7 @@ impl Layout {
         let margin = (h.min(w) / 20).max(6);
         let (inner_w, inner_h) = (w - 2 * margin, h - 2 * margin);
         let footer_h = (inner_h / 13).max(12);
-        let head_h = (inner_h * 3 / 10).min(inner_w / 2);
+        let head_h = inner_h * 3 / 10;
         let gap = margin;
         let body_y = margin + head_h + gap;
         let body_h = inner_h - head_h - footer_h - 2 * gap;
@@ -69,6 +70,26 @@ impl Layout {
             title: area(margin + head_h + gap, margin, inner_w - head_h - gap, head_h),
             bars: Bars::Rows(area(bars_x, body_y, w - margin - bars_x, body_h)),
             picture: Some(area(margin, body_y, picture_w, body_h)),
+            footer: Some(area(margin, h - margin - footer_h, inner_w, footer_h)),
+            margin,
+        }
+    }
+
+    /// Upright screens, from half as high again as wide on: one below the other.
+    fn tall(w: u32, h: u32) -> Layout {
+        let margin = (w / 20).max(6);
+        let (inner_w, gap) = (w - 2 * margin, 2 * margin);
+        let footer_h = (inner_w / 20).max(12);
+        let head_h = inner_w / 3;
+        let picture_y = margin + head_h + gap;
+        let picture_h = inner_w / 2;
+        let bars_y = picture_y + picture_h + gap;
+        let room = h - margin - footer_h - gap - bars_y;
+        Layout {
+            icon: area(margin, margin, head_h, head_h),
+            title: area(margin + head_h + margin, margin, inner_w - head_h - margin, head_h),
+            bars: Bars::Rows(area(margin, bars_y, inner_w, room.min(inner_w))),
+            picture: Some(area(margin, picture_y, inner_w, picture_h)),
             footer: Some(area(margin, h - margin - footer_h, inner_w, footer_h)),
             margin,
         }
