@@ -33,8 +33,10 @@ pub struct Oled<I> {
     controller: OledController,
     flip: bool,
     name: String,
-    /// Percent of the full brightness: asked for, and what the panel has.
-    light: [u8; 2],
+    /// Percent of the full brightness that was asked for.
+    light: u8,
+    /// And what the panel has.
+    light_shown: u8,
     /// What was drawn.
     canvas: [[u8; WIDTH]; PAGES],
     /// What the panel shows; `None`: unknown, it has to be set up.
@@ -62,7 +64,8 @@ impl<I: I2c> Oled<I> {
             controller,
             flip,
             name,
-            light: [100; 2],
+            light: 100,
+            light_shown: 100,
             canvas: [[0; WIDTH]; PAGES],
             shown: None,
         }
@@ -75,29 +78,18 @@ impl<I: I2c> Oled<I> {
             OledController::Ssd1306 => [0x8d, 0x14],
             OledController::Sh1106 => [0xad, 0x8b],
         };
+        let contrast = self.contrast();
         let commands = [
             0xae, // off while the memory is undefined
-            0xd5,
-            0x80, // clock as after reset
-            0xa8,
-            0x3f, // 64 rows
-            0xd3,
-            0x00,
-            0x40, // no offset, first row 0
-            power[0],
-            power[1], //
-            columns,
-            rows, //
-            0xda,
-            0x12, // rows wired alternately
-            0x81,
-            self.contrast(), //
-            0xd9,
-            0xf1,
-            0xdb,
-            0x40, // pre-charge and deselect level for the pump
-            0xa4,
-            0xa6, // show the memory, not inverted
+            0xd5, 0x80, // clock as after reset
+            0xa8, 0x3f, // 64 rows
+            0xd3, 0x00, 0x40, // no offset, first row 0
+            power[0], power[1], //
+            columns, rows, //
+            0xda, 0x12, // rows wired alternately
+            0x81, contrast, //
+            0xd9, 0xf1, 0xdb, 0x40, // pre-charge and deselect level for the pump
+            0xa4, 0xa6, // show the memory, not inverted
         ];
         self.command(&commands)?;
         match self.controller {
@@ -108,7 +100,7 @@ impl<I: I2c> Oled<I> {
 
     /// What the datasheets call contrast is the pixels' current, 1 to 255; 0xcf is the usual full one with the charge pump.
     fn contrast(&self) -> u8 {
-        (0xcf * u32::from(self.light[0]) / 100).max(1) as u8
+        (0xcf * u32::from(self.light) / 100).max(1) as u8
     }
 
     fn command(&mut self, commands: &[u8]) -> Result<(), I::Error> {
@@ -139,10 +131,10 @@ impl<I: I2c> Oled<I> {
         let shown = self.shown.take();
         if shown.is_none() {
             self.set_up()?;
-        } else if self.light[0] != self.light[1] {
+        } else if self.light != self.light_shown {
             self.command(&[0x81, self.contrast()])?;
         }
-        self.light[1] = self.light[0];
+        self.light_shown = self.light;
         for page in 0..PAGES {
             self.send(page, shown.as_ref().map(|s| &s[page]))?;
         }
@@ -162,7 +154,7 @@ impl<I: I2c + Send> Panel for Oled<I> {
     }
 
     fn set_light(&mut self, percent: u8) {
-        self.light[0] = percent;
+        self.light = percent;
     }
 
     fn flush(&mut self) -> Result<(), String> {
