@@ -56,7 +56,11 @@ impl Harm {
 
 /// The error of loading the graph after `harm`, or none.
 fn load(harm: impl FnOnce(&mut GraphProto)) -> Option<String> {
-    let mut model = ModelProto::decode(&std::fs::read(original()).unwrap()[..]).unwrap();
+    load_from(&original(), harm)
+}
+
+fn load_from(original: &Path, harm: impl FnOnce(&mut GraphProto)) -> Option<String> {
+    let mut model = ModelProto::decode(&std::fs::read(original).unwrap()[..]).unwrap();
     harm(model.graph.as_mut().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("harmed.onnx");
@@ -90,6 +94,59 @@ fn integers(graph: &mut GraphProto, name: &str, value: &[i64]) {
 #[test]
 fn the_graph_itself_is_good() {
     assert_eq!(load(|_| {}), None);
+}
+
+/// tract looked beyond the end of a list that is too short, and panicked (found by tests/fuzz).
+#[rstest]
+#[case::whole("kernel_shape", &[2, 2], None)]
+#[case::a_kernel_of_one_side("kernel_shape", &[2], Some("kernel_shape [2]: expected two numbers"))]
+#[case::no_kernel("kernel_shape", &[0, 2], Some("kernel_shape [0, 2]"))]
+#[case::strides_for_one_side("strides", &[2], Some("strides [2]"))]
+#[case::strides_of_zero("strides", &[0, 2], Some("strides [0, 2]"))]
+#[case::dilations_for_three("dilations", &[1, 1, 1], Some("dilations [1, 1, 1]"))]
+#[case::pads_for_one_side("pads", &[1, 1], Some("pads [1, 1]: expected four numbers"))]
+#[case::pads_beyond_any_picture("pads", &[1 << 40, 0, 0, 0], Some("below 4096"))]
+fn a_pooling_that_fits_no_picture(#[case] key: &str, #[case] value: &[i64], #[case] expect: Option<&str>) {
+    let error = load_from(&original().with_file_name("vgg_small.onnx"), |graph| {
+        let pool = graph.node.iter_mut().find(|n| n.op_type == "MaxPool").unwrap();
+        pool.attribute.retain(|a| a.name != key);
+        let ints = value.to_vec();
+        pool.attribute.push(AttributeProto { name: key.into(), ints, r#type: 7, ..Default::default() });
+    });
+    match (error, expect) {
+        (None, None) => {}
+        (Some(error), Some(part)) => assert!(error.contains(part), "{error}"),
+        (error, _) => panic!("{error:?}"),
+    }
+}
+
+/// tract cannot read some, and panicked (found by tests/fuzz). 8 is text, 14 a complex number, 99 nothing yet.
+#[rstest]
+fn constants_of_a_strange_type_are_refused_by_name(#[values(8, 14, 99)] strange: i32) {
+    let mut name = String::new();
+    let error = load(|graph| {
+        let weights = constant(graph, 4);
+        weights.data_type = strange;
+        name.clone_from(&weights.name);
+    });
+    let words = [format!("{name:?}"), format!("type {strange}"), "Float16".into()];
+    assert!(error.as_ref().is_some_and(|e| words.iter().all(|w| e.contains(w))), "{error:?}");
+}
+
+/// A picture is one of a batch, with channels, height and width.
+#[test]
+fn an_input_of_other_dimensions_is_refused() {
+    use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+    use tract_onnx::pb::type_proto::Value;
+    let error = load(|graph| {
+        let Some(Value::TensorType(input)) = graph.input[0].r#type.as_mut().and_then(|t| t.value.as_mut())
+        else {
+            panic!("an input without a type")
+        };
+        let depth = Dimension { value: Some(dimension::Value::DimValue(1)), ..Dimension::default() };
+        input.shape.as_mut().unwrap().dim.push(depth);
+    });
+    assert!(error.as_ref().is_some_and(|e| e.contains("batch, channels, height and width")), "{error:?}");
 }
 
 /// tract looked the name up and panicked.

@@ -42,6 +42,7 @@ pub fn typed_model(file: &OnnxFile, open_batch: bool) -> TractResult<Loaded> {
     let proto = onnx.proto_model_for_read(&mut &file.reduced[..])?;
     let graph = proto.graph.as_ref().context("the file holds no graph")?;
     stock::outputs_made(graph)?;
+    stock::elements_known(graph)?;
     stock::known(&onnx, graph)?;
     LOADING.set(file.large.clone());
     let loaded = onnx.model_for_proto_model(&proto).and_then(|model| typed(model, open_batch));
@@ -55,6 +56,7 @@ fn typed(mut model: InferenceModel, open_batch: bool) -> TractResult<Loaded> {
     let fact = model.input_fact(0)?.clone();
     let mut shape: TVec<TDim> = fact.shape.concretize().context("an input of a known shape")?;
     let datum_type = fact.datum_type.concretize().context("an input of a known type")?;
+    ensure!(shape.len() == 4, "an input of batch, channels, height and width expected, found {shape:?}");
     let input = datum_type.fact(&shape);
     let mut batch = None;
     if open_batch {

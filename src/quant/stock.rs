@@ -5,7 +5,8 @@
 
 use tract_onnx::Onnx;
 use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::{GraphProto, NodeProto};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::activations::Clip;
 use tract_onnx::tract_hir::ops::array::Flatten;
@@ -32,6 +33,31 @@ pub(super) fn outputs_made(graph: &GraphProto) -> TractResult<()> {
     };
     match graph.output.iter().find(|o| !made(&o.name)) {
         Some(o) => bail!("the graph's output {:?} is made by no node: the file is damaged", o.name),
+        None => Ok(()),
+    }
+}
+
+/// What the engine's operators compute with, and shapes are written in.
+const ELEMENTS: [DataType; 7] = [
+    DataType::Float,
+    DataType::Float16,
+    DataType::Double,
+    DataType::Int8,
+    DataType::Uint8,
+    DataType::Int32,
+    DataType::Int64,
+];
+
+/// # Errors
+/// An initialiser of elements that nothing here computes with, at some of which tract would panic.
+pub(super) fn elements_known(graph: &GraphProto) -> TractResult<()> {
+    let strange = |t: &&TensorProto| !ELEMENTS.iter().any(|e| *e as i32 == t.data_type);
+    match graph.initializer.iter().find(strange) {
+        Some(t) => bail!(
+            "initialiser {:?} has elements of type {}; expected one of {ELEMENTS:?}",
+            t.name,
+            t.data_type
+        ),
         None => Ok(()),
     }
 }
@@ -66,45 +92,56 @@ fn relu(_: &ParsingContext, _: &NodeProto) -> Built {
 fn max_pool(_: &ParsingContext, node: &NodeProto) -> Built {
     ensure!(node.output.len() == 1, "a MaxPool's second output is not supported");
     let ceil = node.get_attr_opt::<i64>("ceil_mode")?.unwrap_or(0) == 1;
-    let kernel = node.get_attr_tvec::<usize>("kernel_shape")?;
-    let rank = kernel.len();
-    let padding = padding(node, rank, |before, after| PaddingSpec::ExplicitOnnxPool(before, after, ceil))?;
-    let (dilations, strides) = (node.get_attr_opt_tvec("dilations")?, node.get_attr_opt_tvec("strides")?);
+    let kernel = sides(node, "kernel_shape")?.context("a MaxPool without kernel_shape")?;
+    let padding = padding(node, |before, after| PaddingSpec::ExplicitOnnxPool(before, after, ceil))?;
+    let (dilations, strides) = (sides(node, "dilations")?, sides(node, "strides")?);
     let spec = PoolSpec::new(DataFormat::NCHW, kernel, padding, dilations, strides, 0, 0);
     Ok((expand(HirMaxPool::new(spec, None)), vec![]))
 }
 
 /// A float convolution; its weights may still be in the file.
 pub(super) fn conv(node: &NodeProto) -> TractResult<Box<dyn Expansion>> {
-    let kernel_shape = node.get_attr_opt_tvec::<usize>("kernel_shape")?;
-    let padding = match &kernel_shape {
-        Some(kernel) => padding(node, kernel.len(), PaddingSpec::Explicit)?,
-        None => bail!("a Conv without kernel_shape is not supported"),
-    };
+    let kernel_shape = sides(node, "kernel_shape")?;
+    ensure!(kernel_shape.is_some(), "a Conv without kernel_shape is not supported");
     Ok(Box::new(Conv {
         kernel_shape,
-        padding,
+        padding: padding(node, PaddingSpec::Explicit)?,
         group: node.get_attr_opt("group")?,
-        dilations: node.get_attr_opt_tvec("dilations")?,
-        strides: node.get_attr_opt_tvec("strides")?,
+        dilations: sides(node, "dilations")?,
+        strides: sides(node, "strides")?,
         bias_input: (node.input.len() == 3).then_some(2),
         ..Conv::default()
     }))
 }
 
+/// A picture has so many sides; tract takes a list of another length and looks beyond its end.
+const SIDES: usize = 2;
+/// No kernel, stride or padding of a picture comes near; larger ones would only overflow.
+const LARGEST: usize = 1 << 12;
+
+/// A number above 0 for height and for width, where the node has it.
+fn sides(node: &NodeProto, key: &str) -> TractResult<Option<TVec<usize>>> {
+    let found = node.get_attr_opt_tvec::<usize>(key)?;
+    if let Some(list) = &found {
+        let sane = list.len() == SIDES && list.iter().all(|n| (1..LARGEST).contains(n));
+        ensure!(sane, "{key} {list:?}: expected two numbers from 1 to {}, for height and width", LARGEST - 1);
+    }
+    Ok(found)
+}
+
 /// `pads`, all before and then all after, or what `auto_pad` asks for.
 fn padding(
     node: &NodeProto,
-    rank: usize,
     explicit: impl Fn(TVec<usize>, TVec<usize>) -> PaddingSpec,
 ) -> TractResult<PaddingSpec> {
     if let Some(pads) = node.get_attr_opt_tvec::<usize>("pads")? {
-        ensure!(pads.len() == 2 * rank, "{} pads for {rank} sides", pads.len());
-        let (before, after) = pads.split_at(rank);
+        let sane = pads.len() == 2 * SIDES && pads.iter().all(|&n| n < LARGEST);
+        ensure!(sane, "pads {pads:?}: expected four numbers below {LARGEST}");
+        let (before, after) = pads.split_at(SIDES);
         return Ok(explicit(before.into(), after.into()));
     }
     match node.get_attr_opt::<&str>("auto_pad")?.unwrap_or("NOTSET") {
-        "NOTSET" => Ok(explicit(tvec!(0; rank), tvec!(0; rank))),
+        "NOTSET" => Ok(explicit(tvec!(0; SIDES), tvec!(0; SIDES))),
         "VALID" => Ok(PaddingSpec::Valid),
         "SAME_UPPER" => Ok(PaddingSpec::SameUpper),
         "SAME_LOWER" => Ok(PaddingSpec::SameLower),
