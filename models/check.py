@@ -153,6 +153,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a plateau run goes on where it stopped": resumed(),
     "a timed run that is over stays over": minutes_are_the_whole_runs,
     "faces are mixed, and their plain labels": trains("--mixup", "1"),
+    "sharpness-aware steps, with layers that stay": trains("--sam", "0.1", "--freeze", "lin1", "block_a"),
     "a checkpoint of another recipe is refused": refused(of_another_rate, "another recipe", "last.pt"),
     "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
     "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),
