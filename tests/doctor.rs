@@ -143,6 +143,7 @@ fn a_known_board_without_a_config_is_told_how_to_get_one() {
     {
         facts.config = config;
         let board = judge(&facts).into_iter().find(|c| c.check == "board").expect("always there");
+        assert!(board.status == Status::Warn && board.advice.contains("simulated"), "{board:?}");
         assert_eq!(
             board.fix.iter().filter(|f| f.contains("moodlight.example.toml")).count(),
             expect,

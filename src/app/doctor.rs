@@ -82,7 +82,8 @@ fn camera(settings: &Settings, service: &Service) -> Camera {
     if !matches!(spec, SourceSpec::V4l2 { .. } | SourceSpec::Exec { .. }) {
         return Camera::Recording(source);
     }
-    let program = matches!(spec, SourceSpec::Exec { .. });
+    let is_configs = settings.config.source.src.as_ref() == Some(&source);
+    let is_programs = is_configs && matches!(spec, SourceSpec::Exec { .. });
     // Without the mute button: asked is whether the camera works.
     let mut settings = settings.clone();
     settings.wires.retain(|w| w.line != "mute_button");
@@ -96,7 +97,6 @@ fn camera(settings: &Settings, service: &Service) -> Camera {
         Err(reason) => {
             let holders = if reason.contains("busy") { survey::video_holders() } else { Vec::new() };
             let runs = matches!(service, Service::State { active, .. } if active == "active");
-            let is_programs = program && settings.config.source.src.as_ref() == Some(&source);
             match is_services(&reason, &holders, is_programs, runs) {
                 true => Camera::HeldByService { source },
                 false => Camera::Fails { source, reason, holders },

@@ -11,10 +11,11 @@ use std::path::Path;
 
 /// What `both` comes to: a model that was named has one arithmetic, and is run in that.
 pub fn precisions(asked: PrecisionSet, given: Option<&Path>) -> &'static [Precision] {
-    match (asked, given.and_then(locate::precision_of)) {
-        (PrecisionSet::Both, Some(Precision::Int8)) => PrecisionSet::Int8.list(),
-        (PrecisionSet::Both, Some(Precision::F32)) => PrecisionSet::F32.list(),
-        (asked, _) => asked.list(),
+    let own = given.filter(|_| asked == PrecisionSet::Both).and_then(locate::precision_of);
+    match own {
+        Some(Precision::Int8) => PrecisionSet::Int8.list(),
+        Some(Precision::F32) => PrecisionSet::F32.list(),
+        None => asked.list(),
     }
 }
 

@@ -56,6 +56,11 @@ impl MoodKind {
         matches!(self, MoodKind::Fault | MoodKind::Muted)
     }
 
+    /// A face is there, whatever it shows.
+    pub const fn has_face(self) -> bool {
+        matches!(self, MoodKind::Emotion(_) | MoodKind::Uncertain)
+    }
+
     pub const fn emotion(self) -> Option<Emotion> {
         match self {
             MoodKind::Emotion(e) => Some(e),

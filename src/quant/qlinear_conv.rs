@@ -11,6 +11,7 @@ use super::conv::{ConvSpec, Geometry, Weights};
 use super::lower::{Built, constant, rules, scalar};
 use super::onnx_file::Element;
 use super::side::side_const;
+use super::stock::LARGEST;
 
 pub(super) fn qlinear_conv(_: &ParsingContext, node: &NodeProto) -> Built {
     let list = |key: &str, default: &[usize]| -> TractResult<Vec<usize>> {
@@ -35,7 +36,7 @@ pub(super) fn qlinear_conv(_: &ParsingContext, node: &NodeProto) -> Built {
         "strides and dilations must be above 0"
     );
     let largest = hir.pads.iter().chain(&hir.strides).chain(&hir.dilations).max().unwrap_or(&0);
-    ensure!(*largest < 1 << 12, "pads, strides and dilations must be below 4096, found {largest}");
+    ensure!(*largest < LARGEST, "pads, strides and dilations must be below {LARGEST}, found {largest}");
     Ok((expand(hir), vec![]))
 }
 

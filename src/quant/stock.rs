@@ -116,8 +116,8 @@ pub(super) fn conv(node: &NodeProto) -> TractResult<Box<dyn Expansion>> {
 
 /// A picture has so many sides; tract takes a list of another length and looks beyond its end.
 const SIDES: usize = 2;
-/// No kernel, stride or padding of a picture comes near; larger ones would only overflow.
-const LARGEST: usize = 1 << 12;
+/// No kernel, stride, dilation or padding of a picture comes near; larger ones would only overflow.
+pub(super) const LARGEST: usize = 1 << 12;
 
 /// A number above 0 for height and for width, where the node has it.
 fn sides(node: &NodeProto, key: &str) -> TractResult<Option<TVec<usize>>> {

@@ -2,7 +2,7 @@
 
 use super::heartbeat::Heartbeat;
 use super::trace::Trace;
-use crate::decision::{Mood, MoodKind, Transition};
+use crate::decision::{Mood, Transition};
 use crate::frame::Timestamp;
 use crate::outputs::events::Event;
 use crate::outputs::{Indicator, View};
@@ -39,7 +39,7 @@ impl Lights {
 
     pub fn transition(&mut self, mood: &Mood, transition: Option<Transition>) {
         let Some(Transition { from, to, at }) = transition else { return };
-        let scores = matches!(to, MoodKind::Emotion(_) | MoodKind::Uncertain).then_some(mood.scores);
+        let scores = to.has_face().then_some(mood.scores);
         self.record(at, &Event::State { from, to, track: mood.track, scores });
         log::debug!("{} → {}", from.name(), to.name());
         if let Some(h) = &mut self.heartbeat {

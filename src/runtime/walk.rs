@@ -21,9 +21,9 @@ pub fn through(
     let walked: anyhow::Result<()> = lines.iter().try_for_each(|line| {
         let lit = leds.only(Some(*line), &mut Vec::new());
         say(*line, lit)?;
-        let lit = Instant::now();
-        while stop.requested().is_none() && lit.elapsed() < step {
-            std::thread::sleep(TICK.min(step.saturating_sub(lit.elapsed())));
+        let begun = Instant::now();
+        while stop.requested().is_none() && begun.elapsed() < step {
+            std::thread::sleep(TICK.min(step.saturating_sub(begun.elapsed())));
         }
         match stop.requested() {
             Some(_) => Err(Stopped.into()),

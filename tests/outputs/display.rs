@@ -8,7 +8,7 @@ use moodlight::emotion::Emotion;
 use moodlight::frame::{GrayImage, Timestamp};
 use moodlight::outputs::display::{Display, DisplaySettings, Language, Layout, Panel, Privacy};
 use moodlight::outputs::{Indicator, View};
-use moodlight::sim::panel::SimPanel;
+use moodlight::sim::panel::{self, SimPanel};
 use rstest::rstest;
 
 fn moods() -> Vec<MoodKind> {
@@ -23,6 +23,11 @@ fn mood(kind: MoodKind, score: f32) -> Mood {
 
 fn settings(language: Language) -> DisplaySettings {
     DisplaySettings { language, ..DisplaySettings::default() }
+}
+
+/// A page with the default settings on a panel in memory.
+fn english<C: panel::SimColor>(width: u32, height: u32) -> Display<SimPanel<C>> {
+    Display::new(SimPanel::new(width, height), settings(Language::English), Privacy::NothingKept)
 }
 
 fn show<P: Panel>(page: &mut Display<P>, mood: &Mood, t: u64) {
@@ -77,8 +82,7 @@ fn parts_lie_on_the_panel_and_apart(
 
 #[test]
 fn a_page_is_drawn_when_something_changed_and_at_most_ten_times_a_second() {
-    let panel = SimPanel::<Rgb888>::new(480, 320);
-    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let mut page = english::<Rgb888>(480, 320);
     let happy = |score| mood(MoodKind::Emotion(Emotion::Happy), score);
     let steps = [
         (0, happy(0.8), 1),
@@ -102,8 +106,7 @@ fn a_page_is_drawn_when_something_changed_and_at_most_ten_times_a_second() {
 
 #[test]
 fn the_end_is_black() {
-    let panel = SimPanel::<Rgb565>::new(320, 240);
-    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let mut page = english::<Rgb565>(320, 240);
     show(&mut page, &mood(MoodKind::Fault, 0.5), 0);
     assert!(page.panel().pixels().iter().any(|p| *p != Rgb565::BLACK));
     page.off(ms(10), &mut Vec::new()).expect("works");
@@ -129,8 +132,7 @@ fn the_privacy_line_tells_the_truth() {
 /// A view between two frames has no picture; the one that is there stays.
 #[test]
 fn the_picture_stays_between_frames() {
-    let panel = SimPanel::<Rgb888>::new(480, 320);
-    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let mut page = english::<Rgb888>(480, 320);
     let white = GrayImage { width: 64, height: 48, data: vec![255; 64 * 48] };
     let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
     let faces = vec![face(1, 20.0, happy.scores)];
@@ -148,11 +150,7 @@ fn the_picture_stays_between_frames() {
 #[test]
 fn the_picture_outlives_a_change_between_frames() {
     let size = Size::new(480, 320);
-    let mut page = Display::new(
-        SimPanel::<Rgb888>::new(size.width, size.height),
-        settings(Language::English),
-        Privacy::NothingKept,
-    );
+    let mut page = english::<Rgb888>(size.width, size.height);
     let white = GrayImage { width: 64, height: 48, data: vec![255; 64 * 48] };
     let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
     let faces = vec![face(1, 20.0, happy.scores)];
@@ -176,11 +174,7 @@ fn the_picture_outlives_a_change_between_frames() {
 /// A page in two levels cannot be drawn darker: it would be black. The panel itself is.
 #[test]
 fn a_monochrome_panel_dims_by_itself() {
-    let mut page = Display::new(
-        SimPanel::<BinaryColor>::new(128, 64),
-        settings(Language::English),
-        Privacy::NothingKept,
-    );
+    let mut page = english::<BinaryColor>(128, 64);
     let lit =
         |page: &Display<SimPanel<BinaryColor>>| page.panel().pixels().iter().filter(|p| p.is_on()).count();
     show(&mut page, &mood(MoodKind::NoFace, 0.2), 0);
@@ -194,11 +188,7 @@ fn a_monochrome_panel_dims_by_itself() {
 /// A small panel wanders too, by a pixel: nothing is cut off at its edge, as the count above shows, and nothing burns in.
 #[test]
 fn a_small_panel_wanders() {
-    let mut page = Display::new(
-        SimPanel::<BinaryColor>::new(128, 64),
-        settings(Language::English),
-        Privacy::NothingKept,
-    );
+    let mut page = english::<BinaryColor>(128, 64);
     show(&mut page, &mood(MoodKind::NoFace, 0.2), 0);
     let before = page.panel().pixels().to_vec();
     show(&mut page, &mood(MoodKind::NoFace, 0.2), 60_000);
@@ -211,8 +201,7 @@ fn a_small_panel_wanders() {
 /// For a screen that is not plugged in nothing is drawn; one that comes gets the whole page.
 #[test]
 fn nobody_draws_for_an_absent_screen() {
-    let mut page =
-        Display::new(SimPanel::<Rgb888>::new(480, 320), settings(Language::English), Privacy::NothingKept);
+    let mut page = english::<Rgb888>(480, 320);
     let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
     page.panel_mut().plug(false);
     show(&mut page, &happy, 0);
@@ -225,8 +214,7 @@ fn nobody_draws_for_an_absent_screen() {
 
 #[test]
 fn a_quiet_page_dims_and_a_face_wakes_it() {
-    let panel = SimPanel::<Rgb888>::new(320, 240);
-    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let mut page = english::<Rgb888>(320, 240);
     let brightest =
         |page: &Display<SimPanel<Rgb888>>| page.panel().pixels().iter().map(|p| p.g()).max().unwrap_or(0);
     let nobody = mood(MoodKind::NoFace, 0.2);

@@ -194,7 +194,7 @@ impl<P: Panel> Display<P> {
     fn wanted(&self, view: &View<'_>, now: Timestamp) -> Shown {
         let mood = view.mood.kind;
         let between = self.shown.as_ref().filter(|_| view.picture.is_none());
-        let before = between.filter(|_| has_face(mood));
+        let before = between.filter(|_| mood.has_face());
         let with_picture = between.filter(|b| b.picture && !mood.is_blind());
         let step = (now.as_duration().as_secs() / WANDER.as_secs()) as u32;
         Shown {
@@ -368,10 +368,6 @@ impl<P: Panel> Indicator for Display<P> {
     fn describe(&self) -> String {
         self.panel.describe()
     }
-}
-
-fn has_face(mood: MoodKind) -> bool {
-    matches!(mood, MoodKind::Emotion(_) | MoodKind::Uncertain)
 }
 
 /// Each visible face's box, and the mood whose colour it has.
