@@ -25,6 +25,8 @@ import vgg
 HERE = Path(__file__).parent
 SEED, EACH = 20, 4  # of the made-up faces; pictures of a class in a fold
 QUICK = ("--batch", "8", "--steps", "1", "--threads", "1")
+# As quick, in whole epochs: three batches each.
+WHOLE = ("--batch", "8", "--threads", "1")
 
 
 def made_up(root: Path) -> Path:
@@ -45,8 +47,8 @@ class Bench:
     def __init__(self, root: Path):
         self.root, self.data, self.out = root, made_up(root / "data"), root / "out"
 
-    def train(self, *options: str) -> tuple[int, str]:
-        command = [sys.executable, HERE / "train.py", self.data, "--out", self.out, *QUICK, *options]
+    def train(self, *options: str, size: tuple[str, ...] = QUICK) -> tuple[int, str]:
+        command = [sys.executable, HERE / "train.py", self.data, "--out", self.out, *size, *options]
         ran = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
         return ran.returncode, ran.stdout + ran.stderr
 
@@ -73,6 +75,21 @@ def resumed(*options: str) -> Callable[[Bench], None]:
         assert [line["epoch"] for line in log] == list(range(1, len(log) + 1)), log
         assert all(later["lr"] <= earlier["lr"] for earlier, later in zip(log, log[1:])), log
         assert len({line["recipe"] for line in log}) == 1, log
+    return case
+
+
+def the_same_in_one_go(*options: str) -> Callable[[Bench], None]:
+    """Two epochs and a third resumed are the three of one run, number for number."""
+    def case(bench: Bench) -> None:
+        logs = []
+        for parts in (("2", "3"), ("3",)):
+            for epochs in parts:
+                resume = ("--resume", bench.out / "last.pt") if bench.out.exists() else ()
+                status, said = bench.train("--epochs", epochs, *options, *resume, size=WHOLE)
+                assert status == 0, said
+            logs.append([{k: line[k] for k in ("epoch", "loss", "val", "lr")} for line in bench.log()])
+            shutil.rmtree(bench.out)
+        assert len(logs[0]) == 3 and logs[0] == logs[1], logs
     return case
 
 
@@ -104,6 +121,22 @@ def of_another_rate(bench: Bench) -> tuple:
     status, said = bench.train("--epochs", "1", "--lr", "0.03")
     assert status == 0, said
     return "--lr", "0.02", "--resume", bench.out / "last.pt"
+
+
+def of_other_soft_labels(bench: Bench) -> tuple:
+    for name, share in (("a", 0.5), ("b", 0.9)):
+        rows = np.full((EACH * len(vgg.CLASSES), len(vgg.CLASSES)), (1 - share) / (len(vgg.CLASSES) - 1), np.float32)
+        rows[:, 0] = share
+        np.save(bench.root / f"{name}.npy", rows)
+    status, said = bench.train("--epochs", "1", "--soft", bench.root / "a.npy")
+    assert status == 0, said
+    return "--soft", bench.root / "b.npy", "--resume", bench.out / "last.pt"
+
+
+def begun_already(bench: Bench) -> tuple:
+    status, said = bench.train("--epochs", "1")
+    assert status == 0, said
+    return ()
 
 
 def foreign_weights(bench: Bench) -> tuple:
@@ -151,10 +184,15 @@ def skipped_with_counts(bench: Bench) -> None:
 CASES: dict[str, Callable[[Bench], None]] = {
     "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
     "a plateau run goes on where it stopped": resumed(),
+    "a resumed run is the same as one in one go": the_same_in_one_go("--patience", "0"),
     "a timed run that is over stays over": minutes_are_the_whole_runs,
     "faces are mixed, and their plain labels": trains("--mixup", "1"),
     "sharpness-aware steps, with layers that stay": trains("--sam", "0.1", "--freeze", "lin1", "block_a"),
     "a checkpoint of another recipe is refused": refused(of_another_rate, "another recipe", "last.pt"),
+    "a checkpoint of other soft labels is refused": refused(of_other_soft_labels, "another recipe", "soft"),
+    "a run that is there is not begun anew over it": refused(begun_already, "--resume", "--out"),
+    "fewer faces than a batch are refused": refused(lambda bench: ("--batch", "29"), "28 faces", "--batch"),
+    "soft labels that are not there are named": refused(no_file("--soft"), "nowhere", "no such file"),
     "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
     "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),
     "weights of another network are refused": refused(foreign_weights, "other.safetensors", "conv1a"),

@@ -18,6 +18,21 @@ from torch.nn import functional as F
 import vgg
 
 
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+def check_classes(folder: Path) -> None:
+    """Refuses a folder without the seven class folders, or with others: it would silently train or measure fewer."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder; expected train/ and val/ with one folder per class")
+    found = {p.name for p in folder.iterdir() if p.is_dir()}
+    if missing := set(vgg.CLASSES) - found:
+        raise SystemExit(f"{folder}: class folders missing: {sorted(missing)}; found {sorted(found)}, expected the "
+                         f"English names {' '.join(vgg.CLASSES)}")
+    if foreign := found - set(vgg.CLASSES):
+        raise SystemExit(f"{folder}: foreign class folders {sorted(foreign)}; expected {' '.join(vgg.CLASSES)}")
+
+
 @dataclass
 class Faces:
     patches: np.ndarray  # N x 48 x 48, u8
@@ -35,14 +50,7 @@ class Faces:
 
     @staticmethod
     def read(folder: Path) -> "Faces":
-        if not folder.is_dir():
-            raise SystemExit(f"{folder}: no such folder; expected train/ and val/ with one folder per class")
-        found = {p.name for p in folder.iterdir() if p.is_dir()}
-        if missing := set(vgg.CLASSES) - found:
-            raise SystemExit(f"{folder}: class folders missing: {sorted(missing)}; found {sorted(found)}, expected the "
-                             f"English names {' '.join(vgg.CLASSES)}")
-        if foreign := found - set(vgg.CLASSES):
-            raise SystemExit(f"{folder}: foreign class folders {sorted(foreign)}; expected {' '.join(vgg.CLASSES)}")
+        check_classes(folder)
         patches, labels, names, skipped = [], [], [], Counter()
         for label, name in enumerate(vgg.CLASSES):
             before = len(labels)
@@ -69,7 +77,7 @@ class Faces:
 
 
 def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:
-    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+    if path.suffix.lower() not in PICTURES:
         skipped["no picture by name"] += 1
         return None
     try:

@@ -24,6 +24,7 @@ from onnxruntime.quantization.quant_utils import QuantizationMode
 from onnxruntime.quantization.registry import QLinearOpsRegistry
 
 import vgg
+from dataset import PICTURES, check_classes
 
 CALIBRATION_FACES, SEED = 1024, 20
 RANGES = Path(__file__).with_name("calibration.json")
@@ -45,7 +46,8 @@ def decoded(path: str | Path) -> onnx.ModelProto:
 
 def training_faces(folder: Path, count: int = CALIBRATION_FACES) -> list[Path]:
     """A seeded pick over all classes of the training folder."""
-    faces = sorted(p for c in vgg.CLASSES for p in (folder / c).glob("*.jpg"))
+    check_classes(folder)
+    faces = sorted(p for c in vgg.CLASSES for p in (folder / c).iterdir() if p.suffix.lower() in PICTURES)
     if len(faces) < count:
         raise SystemExit(f"{folder}: {len(faces)} training faces in class folders, {count} needed")
     pick = np.random.default_rng(SEED).choice(len(faces), count, replace=False)

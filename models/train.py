@@ -39,16 +39,29 @@ import vgg
 import winograd
 from dataset import Faces, augment
 
-# What makes two runs the same run. The rest (minutes, threads, paths) may change on resume.
+# What makes two runs the same run, beside what the soft labels and the crops are. The rest (minutes, threads) may change on resume.
 RECIPE = ("optimiser", "lr", "batch", "epochs", "schedule", "patience", "smoothing", "decay", "drop", "average", "side",
           "seed", "strength", "calm", "freeze", "soft_share", "camera", "crop_share", "mixup", "sam")
 
 
 def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
     shapes = {k: list(v.shape) for k, v in net.state_dict().items()}
-    parts = {k: getattr(args, k) for k in RECIPE if k != "epochs" or args.schedule == "cosine"}  # else only the end
+    # Where nothing follows them, epochs are only the end.
+    shaping = args.schedule == "cosine" or args.schedule == "plateau" and (args.mixup or args.calm < args.strength)
+    parts = {k: getattr(args, k) for k in RECIPE if k != "epochs" or shaping}
+    parts |= {k: digest(getattr(args, k)) for k in ("soft", "crops", "teacher") if getattr(args, k, None)}
     text = json.dumps([parts, shapes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest(path: Path) -> str:
+    """Of a file's bytes, or of a folder's names and lengths."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    if not path.is_dir():
+        raise SystemExit(f"{path}: no such file or folder")
+    names = sorted(f"{p.relative_to(path)} {p.stat().st_size}" for p in path.glob("*/*"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def has_bf16_units() -> bool:
@@ -125,7 +138,7 @@ class Trainer:
         if not isinstance(state, dict) or state.get("recipe") != self.hash:
             found = state.get("recipe") if isinstance(state, dict) else "none"
             raise SystemExit(f"{path}: checkpoint of another recipe or other shapes ({found}, this run is {self.hash}); "
-                             f"resume with the options it was started with: {' '.join(RECIPE)}")
+                             f"resume with the options it was started with: {' '.join(RECIPE)} soft crops")
         for name in ("net", "average", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(state[name])
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
@@ -274,7 +287,8 @@ def report(trainer: Trainer, val: Faces, out: Path, losses: list[float], seconds
     if accuracy > trainer.best:
         trainer.best = accuracy
         weights = {k: v.half().contiguous() for k, v in trainer.average.state_dict().items() if v.dtype.is_floating_point}
-        save_file(weights, str(out / "best.safetensors"))
+        save_file(weights, str(out / "best.tmp"))
+        (out / "best.tmp").replace(out / "best.safetensors")
     trainer.save(out / "last.pt")
 
 
@@ -334,6 +348,10 @@ def start(trainer: Trainer, train: Faces, val: Faces) -> None:
     args = trainer.args
     if args.resume:
         trainer.resume(args.resume)
+    elif (args.out / "last.pt").exists():
+        raise SystemExit(f"{args.out}: holds a run already; go on with it (--resume {args.out / 'last.pt'}) or choose another --out")
+    if len(train) < args.batch:
+        raise SystemExit(f"{args.data / 'train'}: {len(train)} faces, fewer than one batch; choose a --batch of {len(train)} at most")
     args.out.mkdir(parents=True, exist_ok=True)
     print(f"recipe {trainer.hash}, {len(train)} faces, {train.notes()}; validation {len(val)}, {val.notes()}", flush=True)
     run(trainer, train, val, args.out)

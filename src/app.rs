@@ -9,6 +9,7 @@ mod lights;
 mod mute;
 pub mod service;
 mod stages;
+mod trial;
 
 use crate::config::Settings;
 use crate::config::settings::Input;
@@ -94,10 +95,11 @@ impl Plan {
 /// What could not be opened or loaded at the start. What fails later is an [`Ending::Failed`].
 pub fn run(plan: Plan) -> anyhow::Result<Ending> {
     let stop = Stop::on_signals().context("signal handlers could not be installed")?;
-    run_until(plan, &stop)
+    run_until(plan, &stop, &|_| {})
 }
 
-fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
+/// `ready` is told the model files once the lights show what is seen with them.
+fn run_until(plan: Plan, stop: &Stop, ready: &dyn Fn(&[PathBuf])) -> anyhow::Result<Ending> {
     let Plan { settings, options, source } = plan;
     greet(&source, &settings, &options);
     let mut trace = options
@@ -131,10 +133,12 @@ fn run_until(plan: Plan, stop: &Stop) -> anyhow::Result<Ending> {
         precision: stages.precision_name,
         model: stages.model_name.clone(),
     };
+    let models = stages.files;
     let mut session = Session::new(stages.pipeline, indicators, trace, heartbeat);
 
     let played = catch_unwind(AssertUnwindSafe(|| {
         session.start(&start);
+        ready(&models);
         for lenient::Gap { what, why } in lenience.into_gaps() {
             session.missing(&what, &why);
         }

@@ -38,6 +38,12 @@ pub trait FrameSource: Send {
         let _ = before_the_first;
         Duration::ZERO
     }
+
+    /// How long it is worth waiting for its first frame before it is opened anew. Longer than its silence where the light is to
+    /// tell meanwhile that none comes.
+    fn longest_start(&self) -> Duration {
+        self.longest_silence(true)
+    }
 }
 
 /// Why a source has nothing to give. `Display` names the device or file, what was expected and what to do.

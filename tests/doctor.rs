@@ -26,7 +26,7 @@ fn healthy() -> Facts {
         screen: Screen {
             wanted: None,
             connectors: vec![("card1-HDMI-A-1".into(), "connected".into())],
-            has_card: true,
+            framebuffers: vec![],
         },
         models: Models {
             folder: Ok("/usr/share/moodlight/models".into()),
@@ -248,20 +248,22 @@ fn a_jetson_is_not_sent_to_a_pis_program() {
 }
 
 #[rstest]
-#[case::nobody_asked(None, &[], false, Status::Ok, &["no display"])]
-#[case::wanted_no_driver(Some(true), &[], false, Status::Fail, &["vc4-kms-v3d"])]
-#[case::wanted_unplugged(Some(true), &["disconnected"], true, Status::Fail, &["none is connected"])]
-#[case::wanted_framebuffer(Some(true), &[], true, Status::Ok, &["framebuffer"])]
-#[case::refused(Some(false), &["connected"], true, Status::Skip, &["leaves the screen alone"])]
+#[case::nobody_asked(None, &[], &[], Status::Ok, &["no display"])]
+#[case::wanted_no_driver(Some(true), &[], &[], Status::Fail, &["vc4-kms-v3d"])]
+#[case::wanted_unplugged(Some(true), &["disconnected"], &[], Status::Fail, &["none is connected"])]
+#[case::wanted_framebuffer(Some(true), &[], &["fb0"], Status::Ok, &["framebuffer fb0"])]
+#[case::wanted_tft_beside_an_empty_socket(Some(true), &["disconnected"], &["fb1"], Status::Ok, &["disconnected, framebuffer fb1"])]
+#[case::refused(Some(false), &["connected"], &[], Status::Skip, &["leaves the screen alone"])]
 fn judges_display(
     #[case] wanted: Option<bool>,
     #[case] connectors: &[&str],
-    #[case] has_card: bool,
+    #[case] framebuffers: &[&str],
     #[case] status: Status,
     #[case] words: &[&str],
 ) {
     let connectors = connectors.iter().map(|s| ("card0-HDMI-A-1".to_owned(), (*s).to_owned())).collect();
-    check(|f| f.screen = Screen { wanted, connectors, has_card }, "display", status, words);
+    let framebuffers = framebuffers.iter().map(|s| (*s).to_owned()).collect();
+    check(|f| f.screen = Screen { wanted, connectors, framebuffers }, "display", status, words);
 }
 
 #[rstest]

@@ -95,6 +95,13 @@ impl Bench {
         install(&self.store, &[self.model(content)], disk, &mut |_| Ok(())).map_err(|e| e.to_string())
     }
 
+    /// The version on trial, if there is one, proves itself.
+    fn settle(&self) {
+        if let Some((version, _)) = self.store.trial() {
+            self.store.confirm(&version, &mut KernelDisk).unwrap();
+        }
+    }
+
     /// What a start would use: the content of the model that `current` leads to, held to its manifest, with its goldens;
     /// `None`: the package's models.
     fn used(&self) -> Option<String> {
@@ -119,7 +126,7 @@ fn after_a_cut_at_any_step_of_any_installation_one_of_the_two_loads() {
             let bench = Bench::new();
             if let Some(content) = before {
                 bench.install(content, &mut KernelDisk).unwrap();
-                bench.store.confirm(&mut KernelDisk).unwrap();
+                bench.settle();
             }
             bench
         };
@@ -152,7 +159,7 @@ fn after_a_cut_at_any_step_of_a_roll_back_one_of_the_two_loads() {
     let prepared = || {
         let bench = Bench::new();
         for content in ["one", "two"] {
-            bench.store.confirm(&mut KernelDisk).unwrap();
+            bench.settle();
             bench.install(content, &mut KernelDisk).unwrap();
         }
         bench
@@ -173,7 +180,7 @@ fn after_a_cut_at_any_step_of_a_roll_back_one_of_the_two_loads() {
 fn a_service_that_dies_three_times_on_trial_gets_the_model_before() {
     let bench = Bench::new();
     bench.install("one", &mut KernelDisk).unwrap();
-    bench.store.confirm(&mut KernelDisk).unwrap();
+    bench.settle();
     bench.install("two", &mut KernelDisk).unwrap();
     for starts in 1..=MOST_STARTS {
         let start = bench.store.begin(&mut KernelDisk).unwrap();
@@ -192,7 +199,7 @@ fn a_model_that_never_proved_itself_is_no_way_back(#[case] proved: Option<&str>)
     let bench = Bench::new();
     if let Some(content) = proved {
         bench.install(content, &mut KernelDisk).unwrap();
-        bench.store.confirm(&mut KernelDisk).unwrap();
+        bench.settle();
     }
     for content in ["bad", "worse"] {
         bench.install(content, &mut KernelDisk).unwrap();
@@ -222,9 +229,22 @@ fn a_minute_of_running_settles_it_and_an_asked_end_does_not_count() {
     }
     assert_eq!(bench.store.trial(), Some(("v1".into(), 0)));
     bench.store.begin(&mut KernelDisk).unwrap();
-    bench.store.confirm(&mut KernelDisk).unwrap();
+    bench.settle();
     assert_eq!(bench.store.begin(&mut KernelDisk).unwrap(), Start::Settled);
     assert_eq!(bench.used().as_deref(), Some("one"));
+}
+
+/// The service still runs the version that was there before, whose minute ends after the installation.
+#[test]
+fn a_version_installed_meanwhile_has_not_proved_itself() {
+    let bench = Bench::new();
+    bench.install("one", &mut KernelDisk).unwrap();
+    bench.store.begin(&mut KernelDisk).unwrap();
+    bench.install("two", &mut KernelDisk).unwrap();
+    bench.store.confirm("v1", &mut KernelDisk).unwrap();
+    assert_eq!(bench.store.trial(), Some(("v2".into(), 0)));
+    bench.store.confirm("v2", &mut KernelDisk).unwrap();
+    assert_eq!(bench.store.trial(), None);
 }
 
 #[test]
@@ -232,7 +252,7 @@ fn only_the_last_two_versions_are_kept() {
     let bench = Bench::new();
     for content in ["one", "two", "three"] {
         bench.install(content, &mut KernelDisk).unwrap();
-        bench.store.confirm(&mut KernelDisk).unwrap();
+        bench.settle();
     }
     let mut names: Vec<String> = std::fs::read_dir(bench.store.root())
         .unwrap()

@@ -87,6 +87,8 @@ enum Step {
     Silent(Duration),
     /// As the first step: silence for so long, which the source says is usual with it.
     WarmsUp(Duration),
+    /// As the first step: silence for so long, which is worth waiting for, and not usual.
+    StartsLate(Duration),
     /// As the first step: from here on the source says that so long between two frames is usual with it.
     Slow(Duration),
     Panic,
@@ -101,6 +103,8 @@ struct Script {
     closing: Duration,
     /// How long it may be silent and be well: at its start, and between two frames.
     patience: [Duration; 2],
+    /// How long its first frame is worth waiting for.
+    start: Duration,
     /// Never sends: waiting on it is waiting for time to pass.
     quiet: (Sender<()>, Receiver<()>),
 }
@@ -113,13 +117,14 @@ impl Script {
             other => vec![*other],
         });
         let mut steps: VecDeque<Step> = flat.collect();
-        let mut patience = [Duration::ZERO; 2];
+        let (mut patience, mut start) = ([Duration::ZERO; 2], Duration::ZERO);
         match steps.front() {
             Some(&Step::WarmsUp(time)) => (steps[0], patience[0]) = (Step::Silent(time), 2 * time),
+            Some(&Step::StartsLate(time)) => (steps[0], start) = (Step::Silent(time), 2 * time),
             Some(&Step::Slow(time)) => (steps[0], patience[1]) = (Step::Frame, time),
             _ => {}
         }
-        Self { steps, live, sequence: 0, closing: Duration::ZERO, patience, quiet: channel() }
+        Self { steps, live, sequence: 0, closing: Duration::ZERO, patience, start, quiet: channel() }
     }
 
     fn pass(&self, time: Duration) {
@@ -184,6 +189,9 @@ impl FrameSource for Script {
     }
     fn longest_silence(&self, before_the_first: bool) -> Duration {
         self.patience[usize::from(!before_the_first)]
+    }
+    fn longest_start(&self) -> Duration {
+        self.start.max(self.patience[0])
     }
 }
 
@@ -370,12 +378,56 @@ fn a_stream_without_a_good_frame_is_opened_anew(#[case] fault: Step) {
     assert!(ran.state("happy").is_some(), "{}", ran.text);
 }
 
+/// What makes frames unusable is told with the fault, whichever thread notices it.
+#[rstest]
+#[case::damage_seen_by_the_lights(Step::Damaged, 3000, "no good frame for", "error flag")]
+#[case::damage_seen_by_the_capture(Step::Damaged, 300, "no good frame for", "error flag")]
+#[case::too_few_bytes(Step::Short, 3000, "no usable frame for", "with 10 bytes")]
+fn a_fault_by_damage_says_what_the_damage_is(
+    #[case] bad: Step,
+    #[case] reopen_after_ms: u64,
+    #[case] complaint: &str,
+    #[case] reason: &str,
+) {
+    let options = LiveOptions { reopen_after: Duration::from_millis(reopen_after_ms), ..seconds(2.5) };
+    let steps = [&[Step::Frames(5)][..], &[bad; 500][..]].concat();
+    let ran = live_run(&[&steps], options);
+    let fault = ran.lines.iter().find(|l| l["event"] == "fault").expect("a fault");
+    let detail = fault["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(complaint) && detail.contains(reason), "{detail}");
+}
+
 /// A camera program that takes longer to its first picture than a running one may be silent.
 #[test]
 fn a_source_that_warms_up_is_waited_for() {
-    let options = LiveOptions { reopen_after: Duration::from_millis(200), ..seconds(3.0) };
-    let ran = live_run(&[&[Step::WarmsUp(Duration::from_millis(700)), Step::Frames(500)]], options);
+    let options = LiveOptions { reopen_after: Duration::from_millis(200), ..seconds(4.5) };
+    let warm_up = options.fault_after + Duration::from_millis(500);
+    let ran = live_run(&[&[Step::WarmsUp(warm_up), Step::Frames(500)]], options);
+    assert!(ran.event("fault").is_none() && ran.state("happy").is_some(), "{}", ran.text);
+}
+
+/// A camera of which nobody knows why it is silent: the lights tell at once, and it is not opened anew meanwhile.
+#[test]
+fn a_camera_that_starts_late_is_a_fault_and_waited_for() {
+    let options = LiveOptions { reopen_after: Duration::from_millis(200), ..seconds(5.0) };
+    let ran = live_run(&[&[Step::StartsLate(Duration::from_millis(2500)), Step::Frames(500)]], options);
+    assert!(ran.state("fault").is_some_and(|t| t <= 2000), "{}", ran.text);
     assert!(ran.state("happy").is_some(), "{}", ran.text);
+}
+
+/// A command that is not there: a shell starts, and ends before its first frame.
+#[rstest]
+#[case::strict(false)]
+#[case::best_effort(true)]
+fn a_source_that_never_gave_a_frame_is_an_absent_one(#[case] best_effort: bool) {
+    let options = LiveOptions { best_effort, ..seconds(3.5) };
+    let ran = live_run(&[&[Step::Unplugged], &[Step::Frames(500)]], options);
+    match (&ran.ending, best_effort) {
+        (Ending::Failed(e), false) => assert!(e.to_string().contains("no such device"), "{e}"),
+        (Ending::Done, true) => assert!(ran.state("happy").is_some(), "{}", ran.text),
+        other => panic!("{other:?}"),
+    }
+    ran.check_dark();
 }
 
 /// A frame every two seconds, as the source was asked for, is no silence.

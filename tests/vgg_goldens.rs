@@ -43,7 +43,6 @@ struct Goldens {
     patches: Vec<FacePatch>,
     f32: Vec<[f32; 7]>,
     int8: Vec<[f32; 7]>,
-    /// Empty, like the next, in folders made from evaluate.py's numbers.
     compact: Vec<[f32; 7]>,
     light: Vec<[f32; 7]>,
 }
@@ -55,18 +54,18 @@ impl Goldens {
             std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
         };
         let patches = bytes("patches.u8").as_chunks::<{ PATCH_SIDE * PATCH_SIDE }>().0.to_vec();
-        let where_made =
-            |name: &str| if folder.join(name).exists() { rows(&bytes(name)) } else { Vec::new() };
         let goldens = Self {
             names: String::from_utf8(bytes("names.txt")).unwrap().lines().map(String::from).collect(),
             patches: patches.into_iter().map(FacePatch).collect(),
             f32: rows(&bytes("f32.f32")),
             int8: rows(&bytes("int8.f32")),
-            compact: where_made("compact.f32"),
-            light: where_made("light.f32"),
+            compact: rows(&bytes("compact.f32")),
+            light: rows(&bytes("light.f32")),
         };
-        let lengths = [goldens.patches.len(), goldens.f32.len(), goldens.int8.len()];
-        assert_eq!(lengths, [goldens.names.len(); 3], "{}: files of different lengths", folder.display());
+        let Self { names, patches, f32, int8, compact, light } = &goldens;
+        let lengths = [patches.len(), f32.len(), int8.len(), compact.len(), light.len()];
+        assert_eq!(lengths, [names.len(); 5], "{}: files of different lengths", folder.display());
+        assert!(!names.is_empty(), "{}: nothing to compare", folder.display());
         goldens
     }
 

@@ -123,22 +123,27 @@ pub fn panels(
     Ok(panels)
 }
 
-/// By mode setting, else by the old framebuffer.
+/// By mode setting, else by a framebuffer that is a screen of its own (a small TFT, or all screens where the kernel has no KMS).
 fn screen(settings: &Settings, privacy: Privacy) -> Result<Box<dyn Indicator>, String> {
     if settings.config.screen.is_some_and(|s| !s.enabled) {
         return Err("switched off in the config".into());
     }
     let mode = settings.config.screen.and_then(|s| s.mode);
-    match Kms::open(mode.map(|m| (m.width.into(), m.height.into()))) {
-        Ok(kms) => Ok(page(kms, settings, privacy)),
-        // The framebuffer has one size; it cannot stand in for another. Where KMS has sockets the framebuffer is only its shadow, and
-        // what is drawn there nobody sees: the reason is KMS's, another program on the screen.
-        Err(by_kms) if mode.is_some() || !survey::connectors(Path::new("/sys")).0.is_empty() => Err(by_kms),
-        Err(by_kms) => match Fbdev::open() {
-            Ok(fbdev) => Ok(page(fbdev, settings, privacy)),
-            Err(_) => Err(by_kms),
-        },
+    let kms = Kms::open(mode.map(|m| (m.width.into(), m.height.into())));
+    // A framebuffer has one size; it cannot stand in for another.
+    if mode.is_none() && !kms.as_ref().is_ok_and(Kms::is_lit) {
+        for name in survey::framebuffers(Path::new("/sys")) {
+            match Fbdev::open(&name) {
+                Ok(fbdev) => return Ok(page(fbdev, settings, privacy)),
+                Err(e) => log::info!("{e}"),
+            }
+        }
     }
+    let kms = kms?;
+    if !kms.is_lit() {
+        log::info!("no screen yet; one that is plugged in later is used");
+    }
+    Ok(page(kms, settings, privacy))
 }
 
 fn page<P: Panel + 'static>(panel: P, settings: &Settings, privacy: Privacy) -> Box<dyn Indicator> {

@@ -161,8 +161,11 @@ fn i2c(settings: &Settings, sys: &Path) -> Option<I2c> {
 }
 
 fn screen(settings: &Settings, sys: &Path) -> Screen {
-    let (connectors, has_card) = survey::connectors(sys);
-    Screen { wanted: settings.config.screen.map(|s| s.enabled), connectors, has_card }
+    Screen {
+        wanted: settings.config.screen.map(|s| s.enabled),
+        connectors: survey::connectors(sys),
+        framebuffers: survey::framebuffers(sys),
+    }
 }
 
 /// The device files that a run under these settings opens.

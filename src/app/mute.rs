@@ -28,30 +28,32 @@ impl Presses for Button {
 pub struct Muted {
     camera: Box<dyn SourceOpener>,
     switch: Arc<Mutex<Switch>>,
+    /// As the last attempt to open found the switch.
+    was_muted: bool,
 }
 
 impl Muted {
     /// Not muted at first.
     pub fn new(camera: Box<dyn SourceOpener>, button: Box<dyn Presses>) -> Self {
-        Self { camera, switch: Arc::new(Mutex::new(Switch { button, is_muted: false })) }
+        Self { camera, switch: Arc::new(Mutex::new(Switch { button, is_muted: false })), was_muted: false }
     }
 }
 
 impl SourceOpener for Muted {
     fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
-        if lock(&self.switch).is_muted() {
+        self.was_muted = lock(&self.switch).is_muted();
+        if self.was_muted {
             return Err(muted());
         }
         let camera = self.camera.open()?;
         Ok(Box::new(MutedSource { camera, switch: self.switch.clone() }))
     }
 
-    /// A press that opens the camera again cuts the wait short.
+    /// A press cuts the wait short, also one that closes a camera which did not open: that is shown at once.
     fn wait(&mut self, timeout: Duration) -> bool {
-        let was_muted = lock(&self.switch).is_muted();
         let came = self.camera.wait(timeout);
         let is_muted = lock(&self.switch).is_muted();
-        !is_muted && (came || was_muted)
+        is_muted != self.was_muted || (came && !is_muted)
     }
 }
 
@@ -107,11 +109,16 @@ impl FrameSource for MutedSource {
     fn longest_silence(&self, before_the_first: bool) -> Duration {
         self.camera.longest_silence(before_the_first)
     }
+
+    fn longest_start(&self) -> Duration {
+        self.camera.longest_start()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     /// Presses to come, counted by both ends.
@@ -148,6 +155,20 @@ mod tests {
         fn is_live(&self) -> bool {
             true
         }
+        fn longest_silence(&self, before_the_first: bool) -> Duration {
+            Duration::from_secs(if before_the_first { 2 } else { 1 })
+        }
+        fn longest_start(&self) -> Duration {
+            Duration::from_secs(3)
+        }
+    }
+
+    #[test]
+    fn a_cameras_times_are_its_own() {
+        let mut opener = Muted::new(Box::new(Camera::default()), Box::new(Finger::default()));
+        let source = opener.open().unwrap();
+        let times = [source.longest_silence(false), source.longest_silence(true), source.longest_start()];
+        assert_eq!(times, [1, 2, 3].map(Duration::from_secs));
     }
 
     #[test]
@@ -166,24 +187,44 @@ mod tests {
         assert!(opener.open().is_ok());
     }
 
-    #[test]
-    fn a_press_while_waiting_cuts_the_wait_short() {
-        let finger = Finger::default();
-        let mut opener = Muted::new(Box::new(Camera::default()), Box::new(finger.clone()));
-        finger.0.store(1, SeqCst);
-        assert!(opener.open().is_err());
-        struct Late(Finger);
-        impl SourceOpener for Late {
-            fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
-                Ok(Box::new(Camera::default()))
-            }
-            fn wait(&mut self, _timeout: Duration) -> bool {
-                self.0.0.store(1, SeqCst);
-                false
-            }
+    /// A camera that is not there, and how often the button is pressed while it is tried and while it is waited for.
+    struct Absent {
+        finger: Finger,
+        while_opening: usize,
+        while_waiting: usize,
+    }
+
+    impl SourceOpener for Absent {
+        fn open(&mut self) -> Result<Box<dyn FrameSource>, SourceError> {
+            self.finger.0.store(self.while_opening, SeqCst);
+            Err(SourceError::Unavailable { source_name: "camera".into(), reason: "no such camera".into() })
         }
-        opener.camera = Box::new(Late(finger));
-        assert!(opener.wait(Duration::ZERO));
+        fn wait(&mut self, _timeout: Duration) -> bool {
+            self.finger.0.fetch_add(self.while_waiting, SeqCst);
+            false
+        }
+    }
+
+    /// Presses before the camera is tried, meanwhile, and while it is waited for → whether the wait is cut short.
+    #[rstest]
+    #[case::none(0, 0, 0, false)]
+    #[case::closed_before(1, 0, 0, false)]
+    #[case::opened_while_waiting(1, 0, 1, true)]
+    #[case::closed_while_waiting(0, 0, 1, true)]
+    #[case::closed_while_it_is_tried(0, 1, 0, true)]
+    #[case::closed_and_opened(0, 1, 1, false)]
+    fn a_press_cuts_the_wait_short(
+        #[case] before: usize,
+        #[case] while_opening: usize,
+        #[case] while_waiting: usize,
+        #[case] expect: bool,
+    ) {
+        let finger = Finger::default();
+        let camera = Absent { finger: finger.clone(), while_opening, while_waiting };
+        let mut opener = Muted::new(Box::new(camera), Box::new(finger.clone()));
+        finger.0.store(before, SeqCst);
+        assert!(opener.open().is_err());
+        assert_eq!(opener.wait(Duration::ZERO), expect);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::lenient::Lenience;
 use super::stages::{self, Stages};
+use super::trial::{Trial, Tried, tried};
 use super::{Plan, board, devices, run_until};
 use crate::classifier::manifest::Role;
 use crate::classifier::store::{KernelDisk, Start, Store, StoreError, state_folder};
@@ -17,10 +18,8 @@ use crate::runtime::caretaker::{Caretaker, FileWatch};
 use crate::runtime::{Ending, Stop};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
-
-/// After so long a newly installed model has proved itself.
-const TRIAL: Duration = Duration::from_secs(60);
 
 /// What changes from one reading of the config to the next.
 pub struct Service<'a> {
@@ -50,8 +49,9 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
                     keep_as_last_good(config, &state_folder());
                 }
                 plan.options.service = true;
-                let caretaker = take_care(watch, &stop, &store);
-                let ending = run_until(plan, &stop);
+                let (tell, trial) = Trial::new();
+                let caretaker = take_care(watch, &stop, &store, trial);
+                let ending = run_until(plan, &stop, &|files| ready(&store, files, &tell));
                 drop(caretaker);
                 if !stop.take_reload() {
                     // A signal may have come after the run had ended for a reload.
@@ -91,18 +91,30 @@ fn begin(store: &Store) {
 }
 
 /// Asks for a reload when the config changes, and ends the trial of a model after its minute.
-fn take_care(mut watch: Option<FileWatch>, stop: &Stop, store: &Store) -> Caretaker {
+fn take_care(mut watch: Option<FileWatch>, stop: &Stop, store: &Store, mut trial: Trial) -> Caretaker {
     let (stop, store) = (stop.clone(), store.clone());
-    let mut on_trial = store.trial().is_some();
     Caretaker::spawn(move |elapsed| {
         if watch.as_mut().is_some_and(FileWatch::changed) {
             stop.request_reload();
         }
-        if on_trial && elapsed >= TRIAL {
-            on_trial = false;
-            told(store.confirm(&mut KernelDisk));
+        if let Some(version) = trial.proved(elapsed) {
+            told(store.confirm(&version, &mut KernelDisk));
         }
     })
+}
+
+/// The lights are ready with these model files: the minute of a version on trial begins, if it is one of them that is used.
+fn ready(store: &Store, files: &[PathBuf], tell: &Sender<String>) {
+    match tried(store, files) {
+        Tried::Nothing => {}
+        Tried::Version(version) => {
+            let _ = tell.send(version); // without a caretaker it stays on trial
+        }
+        Tried::Unused(version) => {
+            log::warn!("model {version} is on trial and not in use; does the config choose another?");
+            told(store.forgive(&mut KernelDisk));
+        }
+    }
 }
 
 fn told(done: Result<(), StoreError>) {
@@ -112,10 +124,10 @@ fn told(done: Result<(), StoreError>) {
 }
 
 /// The models; installed ones that cannot be loaded or fail their self-test give way to those before them. A fault of the
-/// package's own model is no reason to give up another one that was installed.
+/// package's own model, or of the machine, is no reason to give up another one that was installed.
 pub fn load_or_roll_back(settings: &Settings) -> anyhow::Result<Stages> {
     match stages::load(settings) {
-        Err(e) if uses_the_store(settings, stages::culprit(&e)) => {
+        Err(e) if stages::culprit(&e).is_some_and(|role| uses_the_store(settings, role)) => {
             let store = Store::system();
             log::error!("the installed model is given up: {e:#}");
             told(store.roll_back(&format!("{e:#}"), &mut KernelDisk));

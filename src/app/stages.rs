@@ -2,15 +2,17 @@
 
 use crate::classifier::manifest::Role;
 use crate::classifier::selftest::{self, Outcome};
-use crate::classifier::{Found, Options, Precision, Vgg, locate};
+use crate::classifier::{ClassifierError, Found, Options, Precision, Vgg, locate};
 use crate::config::Settings;
 use crate::decision::Decision;
+use crate::detector::DetectorError;
 use crate::detector::blazeface::{BlazeFace, DetectorSettings};
 use crate::detector::tracker::Tracker;
 use crate::pipeline::{Parts, Pipeline};
 use crate::preprocess::{LumaDecoder, Orientation, Rotation};
 use anyhow::Context;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 
 /// A pipeline and what it is made of.
 pub struct Stages {
@@ -18,6 +20,8 @@ pub struct Stages {
     pub precision_name: &'static str,
     /// The classifier's name in its manifest.
     pub model_name: String,
+    /// The classifier and the detector.
+    pub files: [PathBuf; 2],
 }
 
 /// Loads both models beside each other, each held to the manifest, and lets the classifier prove itself.
@@ -30,7 +34,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         let detector = detector(&config.detector);
         (classifier.join().unwrap_or_else(|panic| resume_unwind(panic)), detector)
     });
-    let (classifier, detector) = (classifier?, detector.context(InDetector)?);
+    let (classifier, (detector, detector_file)) = (classifier?, detector.context(InDetector)?);
     let rotate = Rotation::try_from(settings.source.rotate).map_err(anyhow::Error::msg)?;
     let pipeline = Pipeline::new(Parts {
         luma: LumaDecoder::new(Orientation { mirror: settings.source.mirror, rotate }),
@@ -41,7 +45,12 @@ pub fn load(settings: &Settings) -> anyhow::Result<Stages> {
         decision: Decision::new(config.decision.clone()),
         max_faces: config.detector.max_faces,
     });
-    Ok(Stages { pipeline, precision_name: settings.precision.name(), model_name: found.entry.name })
+    Ok(Stages {
+        pipeline,
+        precision_name: settings.precision.name(),
+        model_name: found.entry.name,
+        files: [found.path, detector_file],
+    })
 }
 
 /// Marks an error as the detector's.
@@ -54,15 +63,23 @@ impl std::fmt::Display for InDetector {
     }
 }
 
-/// Whose model an error of [`load`] is about.
-pub fn culprit(error: &anyhow::Error) -> Role {
-    if error.is::<InDetector>() { Role::Detector } else { Role::Classifier }
+/// Whose model an error of [`load`] speaks against; `None` when no model is to blame but the machine or how it was set up.
+pub fn culprit(error: &anyhow::Error) -> Option<Role> {
+    use ClassifierError::{Machine, NoModels};
+    let a_models = match error.downcast_ref::<ClassifierError>() {
+        Some(Machine { .. } | NoModels { .. }) => false,
+        Some(_) => true,
+        None => error.is::<DetectorError>(),
+    };
+    let role = if error.is::<InDetector>() { Role::Detector } else { Role::Classifier };
+    a_models.then_some(role)
 }
 
-fn detector(settings: &DetectorSettings) -> anyhow::Result<BlazeFace> {
+/// The detector and the file that it is.
+fn detector(settings: &DetectorSettings) -> anyhow::Result<(BlazeFace, PathBuf)> {
     let face = locate::find(Role::Detector, Precision::F32, None)?;
     face.entry.verify(&face.path)?;
-    Ok(BlazeFace::load(&face.path, settings)?)
+    Ok((BlazeFace::load(&face.path, settings)?, face.path))
 }
 
 /// The classifier, after its self-test.
@@ -88,4 +105,37 @@ pub fn self_test(settings: &Settings) -> anyhow::Result<Option<usize>> {
         Outcome::Passed { patches } => Some(patches),
         Outcome::NoGoldens => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn of_classifier(error: ClassifierError) -> anyhow::Error {
+        error.into()
+    }
+
+    fn of_detector(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        anyhow::Error::from(error).context(InDetector)
+    }
+
+    fn file() -> ClassifierError {
+        ClassifierError::Model { model: "m.onnx".into(), reason: "is cut off".into() }
+    }
+
+    fn kernel() -> ClassifierError {
+        ClassifierError::Machine { model: "m.onnx".into(), reason: "no kernel".into() }
+    }
+
+    #[rstest]
+    #[case::classifiers_file(of_classifier(file()), Some(Role::Classifier))]
+    #[case::detectors_hash(of_detector(file()), Some(Role::Detector))]
+    #[case::detectors_graph(of_detector(DetectorError::Run("no graph".into())), Some(Role::Detector))]
+    #[case::kernel(of_classifier(kernel()), None)]
+    #[case::no_folder(of_detector(ClassifierError::NoModels { tried: "here".into() }), None)]
+    #[case::settings(anyhow::anyhow!("rotate"), None)]
+    fn only_a_bad_file_is_a_models_fault(#[case] error: anyhow::Error, #[case] expect: Option<Role>) {
+        assert_eq!(culprit(&error), expect);
+    }
 }

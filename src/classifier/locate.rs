@@ -4,14 +4,16 @@
 //! Terms. A *model folder* holds a manifest and the files that it lists. The first folder with a manifest wins; a
 //! folder is never mixed with another, except that what is not in the [`store`](super::store) is sought on: somebody who
 //! installs a classifier keeps the package's detector. A file given by hand is held to the manifest beside it or, by its name or
-//! hash, to the one that the look-up finds; one that neither knows is taken with a warning, unless it is as long as a
-//! listed file: that is a damaged copy.
+//! hash, to the one that the look-up finds; one that neither knows is taken with a warning, in the arithmetic that its graph
+//! has, unless it is as long as a listed file: that is a damaged copy.
 
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST_FILE, Manifest, ModelEntry, Role, fingerprint};
 use super::store::Store;
 use super::{ClassifierError, Precision};
+use crate::quant::onnx_file::OnnxFile;
+use tract_onnx::prelude::Framework;
 
 /// Names a model folder, or several separated as in `PATH`.
 pub const MODELS_VARIABLE: &str = "MOODLIGHT_MODELS";
@@ -34,10 +36,7 @@ pub fn find(role: Role, precision: Precision, given: Option<&Path>) -> Result<Fo
     match given {
         Some(path) if path.is_dir() => in_folder(path, role, precision),
         Some(path) if is_name(path) => fitting(find_named(&path.to_string_lossy())?, role, precision),
-        Some(path) => match identify(path, precision)? {
-            found @ Found { listed: false, .. } => Ok(found),
-            found => fitting(found, role, precision),
-        },
+        Some(path) => fitting(identify(path, precision)?, role, precision),
         None => match installed(|m| m.by_role(role, precision))? {
             Some(found) => Ok(found),
             None => in_folder(&folder()?, role, precision),
@@ -62,15 +61,14 @@ fn fitting(found: Found, role: Role, precision: Precision) -> Result<Found, Clas
     Err(ClassifierError::Model { model: found.path.display().to_string(), reason })
 }
 
-/// The arithmetic of the one model that `given` is; `None` for a folder, which may have one for each, and for a file that no
-/// manifest lists.
+/// The arithmetic of the one model that `given` is; `None` for a folder, which may have one for each.
 pub fn precision_of(given: &Path) -> Option<Precision> {
     let found = match given {
         path if path.is_dir() => return None,
         path if is_name(path) => find_named(&path.to_string_lossy()),
         path => identify(path, Precision::Int8),
     };
-    found.ok().filter(|f| f.listed).map(|f| f.entry.precision)
+    found.ok().map(|f| f.entry.precision)
 }
 
 /// Whether a path can only be meant as a name: nothing lies there, and it has neither a folder nor an ending.
@@ -94,6 +92,17 @@ fn installed(choose: impl Fn(&Manifest) -> Option<&ModelEntry>) -> Result<Option
 pub fn store_in_use() -> Option<PathBuf> {
     let first = before_the_store().iter().any(|dir| dir.join(MANIFEST_FILE).is_file());
     Store::system().current().filter(|_| !first)
+}
+
+/// The model folders in use, in the order in which a name is looked up: the installed version's, the package's.
+pub fn folders() -> Result<Vec<PathBuf>, ClassifierError> {
+    let mut folders: Vec<PathBuf> = store_in_use().into_iter().collect();
+    match folder() {
+        Ok(package) => folders.push(package),
+        Err(e) if folders.is_empty() => return Err(e),
+        Err(_) => {} // what is installed is all there is
+    }
+    Ok(folders)
 }
 
 /// Finds a model by the name that its manifest entry has, such as `vgg-light-int8`.
@@ -152,7 +161,8 @@ fn no_entry(folder: &Path, reason: String) -> ClassifierError {
     ClassifierError::Manifest { manifest: folder.join(MANIFEST_FILE).display().to_string(), reason }
 }
 
-/// A file given by hand, whatever it is for. `precision` is believed of one that no manifest lists.
+/// A file given by hand, whatever it is for. `precision` is believed of one that no manifest lists and that is no graph: loading
+/// it says what is wrong.
 pub fn identify(path: &Path, precision: Precision) -> Result<Found, ClassifierError> {
     let found = |entry: &ModelEntry| Found { path: path.to_path_buf(), entry: entry.clone(), listed: true };
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -170,12 +180,22 @@ pub fn identify(path: &Path, precision: Precision) -> Result<Found, ClassifierEr
         return Ok(found(entry));
     }
     log::warn!("{}: no manifest lists this model: its content is taken as it is", path.display());
+    let precision = precision_in(path).unwrap_or(precision);
     Ok(Found { path: path.to_path_buf(), entry: ModelEntry::unlisted(path, precision)?, listed: false })
+}
+
+/// The arithmetic of a file's graph: int8 if any of its convolutions is. `None` when it has no graph that can be read.
+fn precision_in(path: &Path) -> Option<Precision> {
+    let file = OnnxFile::open(path).ok()?;
+    let model = tract_onnx::Onnx::default().proto_model_for_read(&mut &file.reduced[..]).ok()?;
+    let int8 = model.graph?.node.iter().any(|node| node.op_type == "QLinearConv");
+    Some(if int8 { Precision::Int8 } else { Precision::F32 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     fn entry(name: &str, content: &[u8]) -> String {
         use sha2::{Digest, Sha256};
@@ -215,8 +235,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.onnx");
         std::fs::write(&path, b"mine").unwrap();
-        assert!(!find(Role::Classifier, Precision::Int8, Some(&path)).unwrap().listed);
-        assert_eq!(precision_of(&path), None);
+        for precision in [Precision::Int8, Precision::F32] {
+            let found = find(Role::Classifier, precision, Some(&path)).unwrap();
+            assert_eq!((found.listed, found.entry.precision), (false, precision), "no graph says otherwise");
+        }
+    }
+
+    /// The empty text behind the end is protobuf's own, and makes it a file that no manifest knows.
+    #[rstest]
+    #[case::convolutions("tests/data/qconv/plain_3x3.onnx", Precision::Int8, Precision::F32)]
+    #[case::floats("models/blazeface-back.onnx", Precision::F32, Precision::Int8)]
+    fn an_unlisted_files_graph_says_its_arithmetic(
+        #[case] file: &str,
+        #[case] expect: Precision,
+        #[case] other: Precision,
+    ) {
+        const EMPTY_DOC_STRING: &[u8] = &[0x32, 0];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.onnx");
+        let original = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        std::fs::write(&path, [&original[..], EMPTY_DOC_STRING].concat()).unwrap();
+        assert_eq!(precision_of(&path), Some(expect));
+        let found = find(Role::Classifier, expect, Some(&path)).unwrap();
+        assert_eq!((found.listed, found.entry.precision), (false, expect));
+        let refused = find(Role::Classifier, other, Some(&path)).unwrap_err().to_string();
+        assert!(refused.contains("\"mine\" is the classifier in"), "{refused}");
     }
 
     #[test]

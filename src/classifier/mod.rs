@@ -42,6 +42,9 @@ pub trait Classifier: Send {
 pub enum ClassifierError {
     #[error("{model}: {reason}")]
     Model { model: String, reason: String },
+    /// No fault of the file: a kernel that is not there, a thread that is not to be had.
+    #[error("{model}: {reason}")]
+    Machine { model: String, reason: String },
     #[error("{manifest}: {reason}")]
     Manifest { manifest: String, reason: String },
     #[error(

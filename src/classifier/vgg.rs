@@ -71,11 +71,13 @@ impl Vgg {
     }
 
     fn load_unverified(path: &Path, entry: &ModelEntry, options: &Options) -> Result<Self, ClassifierError> {
-        let refuse = |reason: String| ClassifierError::Model { model: path.display().to_string(), reason };
+        let model = || path.display().to_string();
+        let refuse = |reason: String| ClassifierError::Model { model: model(), reason };
+        let unable = |reason: String| ClassifierError::Machine { model: model(), reason };
         check_classes(path, entry)?;
         let forced = std::env::var(KERNEL_VARIABLE).ok().filter(|name| !name.is_empty());
-        let kernel = kernels::choose(options.kernel.as_deref().or(forced.as_deref())).map_err(&refuse)?;
-        let pool = Pool::new(options.threads).map_err(|e| refuse(format!("no inference threads: {e}")))?;
+        let kernel = kernels::choose(options.kernel.as_deref().or(forced.as_deref())).map_err(&unable)?;
+        let pool = Pool::new(options.threads).map_err(|e| unable(format!("no inference threads: {e}")))?;
         let file =
             OnnxFile::open(path).map_err(|e| refuse(format!("{e}; restore the file from the release")))?;
         let plan = Plan::load(&file, kernel, &Arc::new(pool))

@@ -266,7 +266,7 @@ pub struct ModelArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum ModelCommand {
-    /// List the models of the manifest and where they are.
+    /// List the models, installed ones first, and where they are.
     List {
         /// Print JSON, and nothing else, on stdout
         #[arg(long)]
@@ -284,7 +284,7 @@ pub enum ModelCommand {
     Install(InstallArgs),
     /// Compare files with the manifest.
     Verify {
-        /// Model file or name [default: every model of the manifest]
+        /// Model file or name [default: every model that `model list` shows]
         file: Option<PathBuf>,
         /// Print JSON, and nothing else, on stdout
         #[arg(long)]

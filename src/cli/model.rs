@@ -14,7 +14,7 @@ use crate::quant::plan::Plan;
 use crate::quant::pool::Pool;
 use anyhow::anyhow;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub fn run(args: &ModelArgs) -> CommandResult {
@@ -42,15 +42,21 @@ struct Listed {
 }
 
 fn list(json: bool) -> CommandResult {
-    let folder = locate::folder().map_err(anyhow::Error::from)?;
-    let manifest = Manifest::read(&folder.join(MANIFEST_FILE)).map_err(anyhow::Error::from)?;
-    let listed: Vec<Listed> = manifest.models.into_iter().map(|m| listed(&folder, m)).collect();
+    let folders = locate::folders().map_err(anyhow::Error::from)?;
+    let all: Vec<Vec<Listed>> = folders.iter().map(|dir| listed_in(dir)).collect::<anyhow::Result<_>>()?;
     if json {
-        print_json(&listed)?;
-    } else {
-        print(&format!("models in {}\n{}", folder.display(), list_in_words(&listed)))?;
+        print_json(&all.iter().flatten().collect::<Vec<_>>())?;
+        return Ok(Exit::Done);
+    }
+    for (dir, listed) in folders.iter().zip(&all) {
+        print(&format!("models in {}\n{}", dir.display(), list_in_words(listed)))?;
     }
     Ok(Exit::Done)
+}
+
+fn listed_in(folder: &Path) -> anyhow::Result<Vec<Listed>> {
+    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+    Ok(manifest.models.into_iter().map(|m| listed(folder, m)).collect())
 }
 
 fn listed(folder: &Path, entry: ModelEntry) -> Listed {
@@ -192,7 +198,7 @@ struct Verdict {
 fn verify(given: Option<&Path>, json: bool) -> CommandResult {
     let verdicts = match given {
         Some(_) => vec![verdict_of(&found(given)?)],
-        None => verdicts_of_folder(&locate::folder().map_err(anyhow::Error::from)?)?,
+        None => verdicts_of_folders(&locate::folders().map_err(anyhow::Error::from)?)?,
     };
     if json {
         print_json(&verdicts)?;
@@ -207,10 +213,14 @@ fn verify(given: Option<&Path>, json: bool) -> CommandResult {
     Ok(if verdicts.iter().all(|v| v.ok) { Exit::Done } else { Exit::Incomplete })
 }
 
-fn verdicts_of_folder(folder: &Path) -> anyhow::Result<Vec<Verdict>> {
-    let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
-    let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
-    Ok(manifest.models.into_iter().map(|entry| verdict_of(&found(entry))).collect())
+fn verdicts_of_folders(folders: &[PathBuf]) -> anyhow::Result<Vec<Verdict>> {
+    let mut verdicts = Vec::new();
+    for folder in folders {
+        let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
+        let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
+        verdicts.extend(manifest.models.into_iter().map(|entry| verdict_of(&found(entry))));
+    }
+    Ok(verdicts)
 }
 
 fn verdict_of(found: &Found) -> Verdict {

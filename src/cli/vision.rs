@@ -9,7 +9,7 @@ use crate::emotion::{EmotionScores, Logits};
 use crate::preprocess::FacePatch;
 use std::path::Path;
 
-/// What `both` comes to: a model that was named has one arithmetic, and is run in that.
+/// What `both` comes to: a model that was named, or a file, has one arithmetic, and is run in that.
 pub fn precisions(asked: PrecisionSet, given: Option<&Path>) -> &'static [Precision] {
     let own = given.filter(|_| asked == PrecisionSet::Both).and_then(locate::precision_of);
     match own {

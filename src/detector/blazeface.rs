@@ -46,7 +46,7 @@ pub struct DetectorSettings {
     pub min_size_fraction: f32,
     /// Boxes that overlap by at least this (intersection over union, 0.05..=1) are one face. Default 0.3, the model's own.
     pub merge_iou: f32,
-    /// Most faces reported for one picture, 1 and up, best score first. Bounds the time a crowd can cost. Default 8.
+    /// Most faces reported for one picture, 1 and up: the largest. Bounds the time a crowd can cost. Default 8.
     pub max_faces: usize,
     /// While every known face is in sight, the whole picture is scanned for others this often, in ms, 0..=10000.
     /// 0 scans every picture. Default 250.
@@ -179,7 +179,7 @@ impl BlazeFace {
             face.rect = region.rect_to_picture(face.rect);
             face.landmarks = face.landmarks.map(|p| region.point_to_picture(p));
         }
-        Ok(self.seen.iter().find(|f| f.rect.iou(rect) >= LOOK_IOU).cloned())
+        Ok(sent_to(&self.seen, rect).cloned())
     }
 
     /// Adds a face unless it is too small or there already.
@@ -189,11 +189,6 @@ impl BlazeFace {
         if !known && face.rect.w >= least && face.rect.h >= least {
             found.push(face);
         }
-    }
-
-    fn order(&self, found: &mut Vec<Detection>) {
-        found.sort_by(|a, b| b.score.total_cmp(&a.score));
-        found.truncate(self.settings.max_faces);
     }
 
     /// Looks at every track that `found` does not hold yet; how many visible ones are missing afterwards.
@@ -227,7 +222,7 @@ impl FaceDetector for BlazeFace {
         found.clear();
         if picture.width > 0 && picture.height > 0 {
             self.scan(picture, found)?;
-            self.order(found);
+            keep_largest(found, self.settings.max_faces);
         }
         Ok(())
     }
@@ -258,9 +253,25 @@ impl FaceDetector for BlazeFace {
             self.scanned = Some(now);
             self.look_at_tracks(picture, tracks, found)?;
         }
-        self.order(found);
+        keep_largest(found, self.settings.max_faces);
         Ok(())
     }
+}
+
+/// Of what a look found, the face that it was sent to: the one that overlaps `rect` most, and enough.
+fn sent_to<'a>(seen: &'a [Detection], rect: &Rect) -> Option<&'a Detection> {
+    let near = seen.iter().filter(|f| f.rect.iou(rect) >= LOOK_IOU);
+    // Of equals the first, which scores best: `max_by` would take the last.
+    near.min_by(|a, b| b.rect.iou(rect).total_cmp(&a.rect.iou(rect)))
+}
+
+/// Cuts a crowd down to its `most` largest faces: who is near is meant. Best score first.
+fn keep_largest(found: &mut Vec<Detection>, most: usize) {
+    if found.len() > most {
+        found.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
+        found.truncate(most);
+    }
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
 #[cfg(test)]
@@ -301,6 +312,43 @@ mod tests {
     #[case::fraction_rules((1920, 1080), 54.0)]
     fn the_larger_minimum_counts(#[case] (w, h): (usize, usize), #[case] expect: f32) {
         assert_eq!(DetectorSettings::default().min_side(w, h), expect);
+    }
+
+    /// A square face at the picture's upper edge.
+    fn face(x: f32, side: f32, score: f32) -> Detection {
+        Detection { rect: Rect { x, y: 0.0, w: side, h: side }, score, landmarks: [(x, 0.0); 6] }
+    }
+
+    /// Faces as (side, score) → the same of what is left of them when there may be three.
+    #[rstest]
+    #[case::few(&[(10.0, 0.7), (90.0, 0.8)], &[(90.0, 0.8), (10.0, 0.7)])]
+    #[case::few_of_one_score(&[(10.0, 0.8), (90.0, 0.8)], &[(10.0, 0.8), (90.0, 0.8)])]
+    #[case::the_largest_scores_least(
+        &[(30.0, 0.9), (10.0, 0.95), (90.0, 0.7), (50.0, 0.8)],
+        &[(30.0, 0.9), (50.0, 0.8), (90.0, 0.7)]
+    )]
+    #[case::of_one_size_the_first(
+        &[(30.0, 0.7), (30.0, 0.8), (30.0, 0.75), (30.0, 0.9)],
+        &[(30.0, 0.8), (30.0, 0.75), (30.0, 0.7)]
+    )]
+    fn a_crowd_is_cut_by_size(#[case] faces: &[(f32, f32)], #[case] expect: &[(f32, f32)]) {
+        let mut found: Vec<_> = faces.iter().map(|&(side, score)| face(0.0, side, score)).collect();
+        keep_largest(&mut found, 3);
+        let left: Vec<_> = found.iter().map(|f| (f.rect.w, f.score)).collect();
+        assert_eq!(left, expect);
+    }
+
+    /// Faces as (x, score), all 40×40, best first; the look was sent to x = 0 → x of the one that it takes.
+    #[rstest]
+    #[case::nothing(&[], None)]
+    #[case::alone(&[(10.0, 0.9)], Some(10.0))]
+    #[case::too_far(&[(30.0, 0.9)], None)]
+    #[case::a_neighbour_scores_better(&[(20.0, 0.9), (-5.0, 0.6)], Some(-5.0))]
+    #[case::of_equals_the_better(&[(8.0, 0.9), (-8.0, 0.6)], Some(8.0))]
+    fn a_look_takes_the_face_that_it_was_sent_to(#[case] faces: &[(f32, f32)], #[case] expect: Option<f32>) {
+        let seen: Vec<_> = faces.iter().map(|&(x, score)| face(x, 40.0, score)).collect();
+        let taken = sent_to(&seen, &face(0.0, 40.0, 1.0).rect);
+        assert_eq!(taken.map(|f| f.rect.x), expect);
     }
 
     #[test]

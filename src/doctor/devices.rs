@@ -209,23 +209,21 @@ fn listed(found: &[(u8, Option<String>)]) -> String {
 }
 
 pub fn screen(screen: &Screen, is_real: bool) -> Check {
+    let Screen { wanted, connectors, framebuffers } = screen;
+    let sockets = connectors.iter().map(|(name, status)| format!("{name} {status}"));
     let told: Vec<String> =
-        screen.connectors.iter().map(|(name, status)| format!("{name} {status}")).collect();
-    let connected = screen.connectors.iter().any(|(_, status)| status == "connected");
-    let found = match (told.is_empty(), screen.has_card) {
-        (false, _) => told.join(", "),
-        (true, true) => "a framebuffer without connectors".into(),
-        (true, false) => "the kernel shows no display".into(),
-    };
-    match screen.wanted {
+        sockets.chain(framebuffers.iter().map(|name| format!("framebuffer {name}"))).collect();
+    let connected = !framebuffers.is_empty() || connectors.iter().any(|(_, status)| status == "connected");
+    let found = if told.is_empty() { "the kernel shows no display".into() } else { told.join(", ") };
+    match wanted {
         _ if !is_real => Check::skip("display", "a simulated board draws in the terminal"),
         Some(false) => Check::skip("display", format!("{found}; the config leaves the screen alone")),
-        Some(true) if !screen.has_card => Check::fail(
+        Some(true) if told.is_empty() => Check::fail(
             "display",
             found,
             "the config has a [screen]: load the board's display driver (dtoverlay=vc4-kms-v3d on a Raspberry Pi), or remove the table",
         ),
-        Some(true) if !connected && !told.is_empty() => Check::fail(
+        Some(true) if !connected => Check::fail(
             "display",
             format!("{found}; none is connected"),
             "plug the screen in and switch it on before the board; try the board's other socket, HDMI 0",

@@ -144,8 +144,8 @@ pub struct Screen {
     pub wanted: Option<bool>,
     /// "card0-HDMI-A-1" → "connected"
     pub connectors: Vec<(String, String)>,
-    /// A card or framebuffer exists.
-    pub has_card: bool,
+    /// Screens beside the sockets: "fb1", a small TFT perhaps.
+    pub framebuffers: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

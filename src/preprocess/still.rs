@@ -4,7 +4,8 @@
 //! the resize runs in the picture's own channels and *then* turns gray. From the same decoded pixels this is exact to the
 //! bit for gray, RGB, RGBA (alpha is dropped, not blended), gray with alpha and palettes. Known differences:
 //!
-//! - JPEG is decoded by zune-jpeg, which differs from PIL's libjpeg by one level here and there;
+//! - JPEG in colour, and progressive gray, is decoded by zune-jpeg, which differs from PIL's libjpeg by one level here and there;
+//!   other gray JPEG (FER-2013's faces) is libjpeg's to the bit;
 //! - 16-bit gray is taken by its high byte, where PIL clips everything above 255 to white;
 //! - CMYK JPEGs go through zune-jpeg's conversion.
 //!
@@ -208,9 +209,10 @@ fn decode(bytes: &[u8], upright: Upright) -> Result<Still, Fault> {
         return Err(Fault::Empty);
     }
     let format = image::guess_format(bytes).map_err(|_| Fault::NotAPicture)?;
-    if format == ImageFormat::Jpeg {
-        check_jpeg(bytes)?;
-    }
+    let libjpegs = match format {
+        ImageFormat::Jpeg => jpeg::gray(bytes, &check_jpeg(bytes)?),
+        _ => None,
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MAX_BYTES);
@@ -227,17 +229,23 @@ fn decode(bytes: &[u8], upright: Upright) -> Result<Still, Fault> {
         Upright::ByExif => decoder.orientation().map_or(1, |o| u32::from(o.to_exif())),
         Upright::AsStored => 1,
     };
-    let gray =
+    let is_gray =
         matches!(decoder.color_type(), ColorType::L8 | ColorType::L16 | ColorType::La8 | ColorType::La16);
-    let decoded = DynamicImage::from_decoder(decoder)?;
-    let pixels = if gray { Pixels::Gray(gray_pixels(decoded)) } else { Pixels::Rgb(rgb_pixels(decoded)) };
+    let pixels = match libjpegs {
+        Some(gray) if (gray.width, gray.height) == (width, height) => Pixels::Gray(gray.data),
+        _ if is_gray => Pixels::Gray(gray_pixels(DynamicImage::from_decoder(decoder)?)),
+        _ => Pixels::Rgb(rgb_pixels(DynamicImage::from_decoder(decoder)?)),
+    };
     Ok(Still { width, height, pixels }.turned(Orientation::from_exif(orientation)))
 }
 
 /// The decoder fills up what is missing with gray and says nothing: look for the end first.
-fn check_jpeg(bytes: &[u8]) -> Result<(), Fault> {
+fn check_jpeg(bytes: &[u8]) -> Result<jpeg::JpegHeader, Fault> {
     let header = jpeg::JpegHeader::read(bytes).map_err(jpeg_fault)?;
-    jpeg::end(bytes, header.scan).map(drop).ok_or_else(|| jpeg_fault(jpeg::JpegError::Truncated))
+    match jpeg::end(bytes, header.scan) {
+        Some(_) => Ok(header),
+        None => Err(jpeg_fault(jpeg::JpegError::Truncated)),
+    }
 }
 
 fn jpeg_fault(e: jpeg::JpegError) -> Fault {

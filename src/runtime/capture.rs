@@ -51,8 +51,8 @@ impl Capture {
             let (end, source) = match opener.open() {
                 Ok(mut source) => {
                     log::info!("{}", source.describe());
-                    worked_once = true;
-                    (self.read(source.as_mut(), &mut backoff), Some(source))
+                    self.slot.allow(source.longest_silence(true));
+                    (self.read(source.as_mut(), &mut backoff, &mut worked_once), Some(source))
                 }
                 Err(e) => (ReadEnd::Failed(e), None),
             };
@@ -75,38 +75,46 @@ impl Capture {
         }
     }
 
-    fn read(&self, source: &mut dyn FrameSource, backoff: &mut Backoff) -> ReadEnd {
-        let mut frame = Frame::default();
-        let (mut last, mut next_sequence) = (Instant::now(), None);
+    /// A source has worked once when it gave a frame: a command that is not there starts a shell all the same.
+    fn read(&self, source: &mut dyn FrameSource, backoff: &mut Backoff, worked_once: &mut bool) -> ReadEnd {
+        let (mut frame, mut last) = (Frame::default(), Instant::now());
+        let (mut next_sequence, mut flaw) = (None::<u64>, None::<String>);
         loop {
             if self.quit.load(Ordering::Relaxed) {
                 return ReadEnd::Asked;
             }
             match source.next_frame(&mut frame, TICK) {
                 Ok(Delivery::Frame) => {
-                    last = Instant::now();
-                    *backoff = Backoff::default();
-                    match next_sequence {
-                        Some(expected) => self.slot.count_damaged(frame.sequence.saturating_sub(expected)),
-                        None => self.slot.allow(source.longest_silence(false)),
-                    }
-                    next_sequence = Some(frame.sequence + 1);
+                    (last, flaw) = (Instant::now(), None);
+                    (*backoff, *worked_once) = (Backoff::default(), true);
+                    let expected = next_sequence.replace(frame.sequence + 1);
+                    self.slot.count_damaged(expected.map_or(0, |n| frame.sequence.saturating_sub(n)));
                     frame.timestamp = Timestamp::from_duration(self.started.elapsed());
                     self.slot.put(&mut frame);
+                    if expected.is_none() {
+                        // Not before the frame is there: until then it has the time of a first one.
+                        self.slot.allow(source.longest_silence(false));
+                    }
                     self.slot.report(CameraState::Running);
                 }
                 Ok(Delivery::Idle) => self.slot.alive(),
                 Ok(Delivery::End) => return ReadEnd::Over,
                 Err(SourceError::BadFrame { reason, .. }) => {
                     log::debug!("{}: damaged frame left out: {reason}", source.describe());
-                    self.slot.count_damaged(1);
+                    self.slot.leave_out(&reason);
+                    // It has used up its number, which is no second loss. Where it hasn't, no number is missing.
+                    next_sequence = next_sequence.map(|n| n + 1);
+                    flaw = Some(reason);
                 }
                 Err(e) => return ReadEnd::Failed(e),
             }
             // Silence, or nothing but damage: a stream that lost its place may stay so until it is started again.
             let silence = last.elapsed();
-            if silence > self.options.reopen_after.max(source.longest_silence(next_sequence.is_none())) {
-                let reason = format!("no good frame for {:.1} s; opening it anew", silence.as_secs_f32());
+            let patience =
+                if next_sequence.is_none() { source.longest_start() } else { source.longest_silence(false) };
+            if silence > self.options.reopen_after.max(patience) {
+                let why = flaw.map_or(String::new(), |flaw| format!(": {flaw}"));
+                let reason = format!("no good frame for {:.1} s{why}", silence.as_secs_f32());
                 return ReadEnd::Failed(SourceError::Lost { source_name: source.describe(), reason });
             }
         }
@@ -156,6 +164,51 @@ impl Default for Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    /// A camera by a row of signs: `.` is a frame, `x` a damaged one, `o` a damaged one without a number of its own, `_` a
+    /// number whose frame was lost on the way.
+    struct Row {
+        signs: std::str::Chars<'static>,
+        sequence: u64,
+    }
+
+    impl FrameSource for Row {
+        fn next_frame(&mut self, frame: &mut Frame, _: Duration) -> Result<Delivery, SourceError> {
+            let Some(sign) = self.signs.next() else { return Ok(Delivery::End) };
+            frame.sequence = self.sequence;
+            self.sequence += u64::from(sign != 'o');
+            match sign {
+                '.' => Ok(Delivery::Frame),
+                '_' => Ok(Delivery::Idle),
+                _ => Err(SourceError::BadFrame { source_name: "row".into(), reason: "error flag".into() }),
+            }
+        }
+        fn describe(&self) -> String {
+            "row".into()
+        }
+        fn is_live(&self) -> bool {
+            true
+        }
+    }
+
+    #[rstest]
+    #[case::all_good("...", 0)]
+    #[case::lost_on_the_way("..__.", 2)]
+    #[case::damaged("..xx.", 2)]
+    #[case::damaged_and_lost("..x_x_.", 4)]
+    #[case::damaged_without_a_number("..oo..", 2)]
+    #[case::before_the_first("xx_.", 2)]
+    #[case::at_the_end("..x", 1)]
+    fn a_frame_is_lost_once(#[case] row: &'static str, #[case] expect: u64) {
+        let slot = Arc::new(Slot::default());
+        let (quit, started, options) = (Arc::default(), Instant::now(), LiveOptions::default());
+        let capture = Capture { slot: slot.clone(), quit, started, options };
+        let mut source = Row { signs: row.chars(), sequence: 0 };
+        let end = capture.read(&mut source, &mut Backoff::default(), &mut false);
+        assert!(matches!(end, ReadEnd::Over));
+        assert_eq!(slot.losses().1, expect);
+    }
 
     #[test]
     fn pauses_double_from_a_quarter_second_to_five_seconds() {

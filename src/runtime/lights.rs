@@ -2,7 +2,7 @@
 
 use super::heartbeat::Heartbeat;
 use super::trace::Trace;
-use crate::decision::{Mood, Transition};
+use crate::decision::{Mood, MoodKind, Transition};
 use crate::frame::Timestamp;
 use crate::outputs::events::Event;
 use crate::outputs::{Indicator, View};
@@ -16,6 +16,8 @@ pub(super) struct Lights {
     /// What doesn't work at the moment, by part, and why.
     pub faults: BTreeMap<String, String>,
     pub fault_count: u64,
+    /// The mood's name, for the status.
+    mood: &'static str,
     changes: Vec<Event>,
 }
 
@@ -25,7 +27,33 @@ impl Lights {
         trace: Option<Trace>,
         heartbeat: Option<Box<dyn Heartbeat>>,
     ) -> Self {
-        Self { indicators, trace, heartbeat, faults: BTreeMap::new(), fault_count: 0, changes: Vec::new() }
+        Self {
+            indicators,
+            trace,
+            heartbeat,
+            faults: BTreeMap::new(),
+            fault_count: 0,
+            mood: MoodKind::NoFace.name(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Everything is set up, and `mood` is shown.
+    pub fn ready(&mut self, mood: &Mood) {
+        self.mood = mood.kind.name();
+        if let Some(h) = &mut self.heartbeat {
+            h.ready();
+        }
+        self.tell_status();
+    }
+
+    /// One line for people: the first part that doesn't work, else the mood.
+    fn tell_status(&mut self) {
+        let Some(h) = &mut self.heartbeat else { return };
+        match self.faults.first_key_value() {
+            Some((what, detail)) => h.status(&format!("{what}: {detail}")),
+            None => h.status(self.mood),
+        }
     }
 
     pub fn record(&mut self, now: Timestamp, event: &Event) {
@@ -42,9 +70,8 @@ impl Lights {
         let scores = to.has_face().then_some(mood.scores);
         self.record(at, &Event::State { from, to, track: mood.track, scores });
         log::debug!("{} → {}", from.name(), to.name());
-        if let Some(h) = &mut self.heartbeat {
-            h.status(to.name());
-        }
+        self.mood = to.name();
+        self.tell_status();
     }
 
     /// Shows `view` on every indicator; one that fails is a fault of its own and doesn't stop the others. They stay in
@@ -82,9 +109,7 @@ impl Lights {
         self.fault_count += 1;
         log::error!("{what}: {detail}");
         self.record(now, &Event::Fault { what: what.to_owned(), detail: detail.to_owned() });
-        if let Some(h) = &mut self.heartbeat {
-            h.status(&format!("{what}: {detail}"));
-        }
+        self.tell_status();
         true
     }
 
@@ -92,6 +117,7 @@ impl Lights {
         if self.faults.remove(what).is_some() {
             log::info!("{what}: works again");
             self.record(now, &Event::Recovered { what: what.to_owned() });
+            self.tell_status();
         }
     }
 
@@ -106,5 +132,56 @@ impl Lights {
         if let Some(h) = &mut self.heartbeat {
             h.stopping();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emotion::{Emotion, EmotionScores};
+    use rstest::rstest;
+    use std::sync::{Arc, Mutex};
+
+    /// Remembers the last status.
+    #[derive(Clone, Default)]
+    struct Manager(Arc<Mutex<String>>);
+
+    impl Heartbeat for Manager {
+        fn ready(&mut self) {}
+        fn beat(&mut self) {}
+        fn status(&mut self, text: &str) {
+            text.clone_into(&mut self.0.lock().unwrap());
+        }
+        fn pausing(&mut self) {}
+        fn stopping(&mut self) {}
+    }
+
+    fn change_mood(lights: &mut Lights, name: &str) {
+        let kind = MoodKind::Emotion(Emotion::from_name(name).expect("an emotion"));
+        let mood = Mood { kind, since: Timestamp::ZERO, track: None, scores: EmotionScores::uniform() };
+        lights.transition(&mood, Some(Transition { from: MoodKind::NoFace, to: kind, at: Timestamp::ZERO }));
+    }
+
+    /// `+oled` breaks, `-oled` works again, another word is a mood → the status after that.
+    #[rstest]
+    #[case::a_mood("happy", "happy")]
+    #[case::a_fault("happy +oled", "oled: broken")]
+    #[case::a_fault_that_is_over("happy +oled -oled", "happy")]
+    #[case::a_mood_does_not_hide_a_fault("+oled happy", "oled: broken")]
+    #[case::nor_is_it_forgotten("+oled happy -oled", "happy")]
+    #[case::another_fault("+oled +camera", "camera: broken")]
+    #[case::one_fault_is_left("+oled +camera -camera", "oled: broken")]
+    #[case::nobody_yet("+oled -oled", "no_face")]
+    fn the_status_is_what_does_not_work_or_the_mood(#[case] script: &str, #[case] expect: &str) {
+        let manager = Manager::default();
+        let mut lights = Lights::new(Vec::new(), None, Some(Box::new(manager.clone())));
+        for word in script.split(' ') {
+            match word.split_at(1) {
+                ("+", what) => _ = lights.enter_fault(what, "broken", Timestamp::ZERO),
+                ("-", what) => lights.leave_fault(what, Timestamp::ZERO),
+                _ => change_mood(&mut lights, word),
+            }
+        }
+        assert_eq!(*manager.0.lock().unwrap(), expect);
     }
 }

@@ -23,8 +23,8 @@ pub struct LiveOptions {
     pub duration: Option<Duration>,
     /// An absent camera at start is a fault to show, not a reason to end.
     pub best_effort: bool,
-    /// Without a good frame for so long, the camera counts as faulted; a source that is slower by its own rate has that time. The
-    /// promise is a fault pattern within 2 s.
+    /// Without a good frame for so long, the camera counts as faulted; a source that is slower, by its own rate or to its first
+    /// frame, has that time. The promise is a fault pattern within 2 s.
     pub fault_after: Duration,
     /// Without a frame for so long, the device is closed and opened anew.
     pub reopen_after: Duration,
@@ -141,6 +141,8 @@ struct Watch {
     last_good: Timestamp,
     /// Frames since then that could not be used.
     bad_in_a_row: u32,
+    /// Why the last of them could not.
+    flaw: String,
     /// When time ran out for a frame to come; what came before does not end that fault.
     gave_up: Timestamp,
     /// Signs of life of the capture thread, as counted last.
@@ -150,16 +152,20 @@ struct Watch {
 impl Watch {
     /// Why the camera counts as faulted at `now`, if it does. A look that takes long is no silence: what counts is when
     /// frames come, and that looks find two in a row unusable.
-    fn complaint(&self, now: Timestamp, arrived: Timestamp, patience: Duration) -> Option<String> {
+    fn complaint(&self, now: Timestamp, vigil: &Vigil, patience: Duration) -> Option<String> {
+        let arrived = vigil.arrived;
         let for_long = |since: Timestamp| now.since(since.max(self.since)) > patience;
         let seconds = |since: Timestamp| now.since(since.max(self.since)).as_secs_f32();
-        match () {
-            () if self.is_muted => None,
-            () if for_long(arrived) => Some(format!("no frame for {:.1} s", seconds(arrived))),
-            () if self.bad_in_a_row >= 2 && for_long(self.last_good) => {
-                Some(format!("no usable frame for {:.1} s", seconds(self.last_good)))
+        match &vigil.flaw {
+            _ if self.is_muted => None,
+            None if for_long(arrived) => Some(format!("no frame for {:.1} s", seconds(arrived))),
+            Some(flaw) if for_long(arrived) => {
+                Some(format!("no good frame for {:.1} s: {flaw}", seconds(arrived)))
             }
-            () => None,
+            _ if self.bad_in_a_row >= 2 && for_long(self.last_good) => {
+                Some(format!("no usable frame for {:.1} s: {}", seconds(self.last_good), self.flaw))
+            }
+            _ => None,
         }
     }
 }
@@ -237,6 +243,7 @@ impl Show<'_> {
             Answer::Damaged(reason) => {
                 watch.bad_in_a_row += 1;
                 self.session.on_damaged(&reason);
+                watch.flaw = reason;
                 self.session.beat();
             }
             Answer::Failed(e) => return Some(Ending::Failed(e.into())),
@@ -254,14 +261,14 @@ impl Show<'_> {
         let now = self.now();
         self.session.advance(now);
         self.watchman.look_around(self.session, now);
-        let Vigil { alive, busy, arrived, silence } = self.slot.vigil();
+        let vigil = self.slot.vigil();
         if !self.session.is_camera_faulted()
-            && let Some(why) = watch.complaint(now, arrived, self.options.fault_after.max(silence))
+            && let Some(why) = watch.complaint(now, &vigil, self.options.fault_after.max(vigil.silence))
         {
             watch.gave_up = now;
             self.session.camera_fault(&why, now);
         }
-        if std::mem::replace(&mut watch.alive, alive) != alive && !busy {
+        if std::mem::replace(&mut watch.alive, vigil.alive) != vigil.alive && !vigil.busy {
             self.session.beat();
         }
     }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The source got lost meanwhile.
 pub fn rate(source: &mut dyn FrameSource, span: Duration) -> Result<Measured, SourceError> {
     let (mut frame, mut measured) = (Frame::default(), Measured::default());
-    let (begun, patience) = (Instant::now(), PATIENCE.max(source.longest_silence(true)));
+    let (begun, patience) = (Instant::now(), PATIENCE.max(source.longest_start()));
     let mut first: Option<Instant> = None;
     while first.map_or(begun.elapsed() < patience, |f| f.elapsed() < span) {
         match source.next_frame(&mut frame, Duration::from_millis(100)) {

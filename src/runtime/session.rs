@@ -78,10 +78,7 @@ impl Session {
     pub fn start(&mut self, event: &Event) {
         self.lights.record(self.now, event);
         self.show();
-        if let Some(h) = &mut self.lights.heartbeat {
-            h.ready();
-            h.status(self.decision.mood().kind.name());
-        }
+        self.lights.ready(self.decision.mood());
     }
 
     /// A part that was asked for is not there: a fault that stays. The mood goes on with what works.

@@ -35,8 +35,10 @@ struct Inner<A> {
     fresh: bool,
     /// When a frame came last, on the capture thread's clock.
     arrived: Timestamp,
-    /// How long the source may give nothing between two frames and be well.
+    /// How long the source may give nothing and be well.
     silence: Duration,
+    /// Why frames were left out since the last good one.
+    flaw: Option<String>,
     dropped: u64,
     damaged: u64,
     state: CameraState,
@@ -72,7 +74,7 @@ pub enum News<A> {
 }
 
 /// Whether there is progress, for watchdogs and for noticing silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vigil {
     /// Grows with every sign of life of the capture thread.
     pub alive: u64,
@@ -80,8 +82,10 @@ pub struct Vigil {
     pub busy: bool,
     /// When a frame came last; zero before the first.
     pub arrived: Timestamp,
-    /// So long between two frames is nothing unusual with this source.
+    /// So long without a frame is nothing unusual with this source.
     pub silence: Duration,
+    /// Why those that came since then were left out.
+    pub flaw: Option<String>,
 }
 
 impl<A> Default for Slot<A> {
@@ -91,6 +95,7 @@ impl<A> Default for Slot<A> {
             fresh: false,
             arrived: Timestamp::ZERO,
             silence: Duration::ZERO,
+            flaw: None,
             dropped: 0,
             damaged: 0,
             state: CameraState::Opening,
@@ -124,6 +129,7 @@ impl<A> Slot<A> {
         let mut inner = self.lock();
         std::mem::swap(&mut inner.frame, frame);
         inner.arrived = inner.frame.timestamp;
+        inner.flaw = None;
         inner.dropped += u64::from(inner.fresh);
         inner.fresh = true;
         inner.alive += 1;
@@ -140,6 +146,7 @@ impl<A> Slot<A> {
                 inner.fresh = false;
                 inner.epoch += 1;
                 inner.answer = None;
+                inner.flaw = None;
             }
             inner.state = state;
             inner.changes += 1;
@@ -152,12 +159,20 @@ impl<A> Slot<A> {
         self.lock().alive += 1;
     }
 
-    /// Capture: from its first frame on, the source may be silent for so long between two.
+    /// Capture: from now on the source may be silent for so long.
     pub fn allow(&self, silence: Duration) {
         self.lock().silence = silence;
     }
 
-    /// Capture: a frame was damaged and left out, or `n` were lost on the way.
+    /// Capture: a frame was damaged and is left out.
+    pub fn leave_out(&self, reason: &str) {
+        let mut inner = self.lock();
+        inner.flaw = Some(reason.to_owned());
+        inner.damaged += 1;
+        inner.alive += 1;
+    }
+
+    /// Capture: `n` frames were lost on the way.
     pub fn count_damaged(&self, n: u64) {
         let mut inner = self.lock();
         inner.damaged += n;
@@ -221,7 +236,13 @@ impl<A> Slot<A> {
 
     pub fn vigil(&self) -> Vigil {
         let inner = self.lock();
-        Vigil { alive: inner.alive, busy: inner.busy, arrived: inner.arrived, silence: inner.silence }
+        Vigil {
+            alive: inner.alive,
+            busy: inner.busy,
+            arrived: inner.arrived,
+            silence: inner.silence,
+            flaw: inner.flaw.clone(),
+        }
     }
 }
 
@@ -243,7 +264,8 @@ mod tests {
         assert!(slot.take(&mut got, Duration::ZERO).is_some());
         assert_eq!((got.sequence, slot.losses().0), (3, 2));
         let arrived = Timestamp::from_millis(300);
-        assert_eq!(slot.vigil(), Vigil { alive: 3, busy: true, arrived, silence: Duration::ZERO });
+        let silence = Duration::ZERO;
+        assert_eq!(slot.vigil(), Vigil { alive: 3, busy: true, arrived, silence, flaw: None });
         assert!(slot.take(&mut got, Duration::ZERO).is_none());
     }
 
@@ -258,6 +280,21 @@ mod tests {
         assert_eq!(slot.news(&mut seen, Duration::ZERO), News::State(gone));
         assert!(slot.take(&mut Frame::default(), Duration::ZERO).is_none());
         assert_eq!(slot.vigil().alive, 3);
+    }
+
+    #[test]
+    fn a_flaw_is_told_until_a_good_frame_or_another_opening() {
+        let slot = Slot::default();
+        slot.report(CameraState::Running);
+        let ends: [fn(&Slot<&'static str>); 2] =
+            [|s| s.put(&mut frame(1)), |s| s.report(CameraState::Opening)];
+        for end in ends {
+            slot.leave_out("error flag");
+            assert_eq!(slot.vigil().flaw.as_deref(), Some("error flag"));
+            end(&slot);
+            assert_eq!(slot.vigil().flaw, None);
+        }
+        assert_eq!(slot.losses().1, 2);
     }
 
     #[test]

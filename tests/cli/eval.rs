@@ -1,6 +1,6 @@
 //! `eval`: accuracy over folders of faces, against answers that Python worked out.
 
-use crate::harness::{Scratch, data, moodlight};
+use crate::harness::{Scratch, data, model_file, moodlight};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -54,6 +54,25 @@ fn both_precisions_are_pythons_to_the_last_face() {
     assert_eq!(classes, EMOTIONS);
 }
 
+/// One file has one arithmetic, whether a manifest knows it or not.
+#[rstest]
+#[case::int8("vgg-light-int8.onnx", "int8", "f32")]
+#[case::f32("vgg-f32.onnx", "f32", "int8")]
+fn an_unlisted_file_is_run_in_its_own_precision(#[case] file: &str, #[case] own: &str, #[case] other: &str) {
+    let (scratch, models) = (dataset(), Scratch::new());
+    let empty_doc_string = [0x32u8, 0]; // protobuf's own, and enough to be in no manifest
+    let bytes = [&std::fs::read(model_file(file)).unwrap()[..], &empty_doc_string].concat();
+    let model = models.write("mine.onnx", &bytes);
+    let args = ["--limit", "7", "--json", "--model", &model, "--precision"];
+    let ran = eval(&scratch, &[&args[..], &["both"]].concat()).expect(0, &["no manifest lists this model"]);
+    let result = ran.json();
+    assert!(result[own]["accuracy"].is_number(), "{result:#}");
+    assert!(result.get(other).is_none() && result.get("agreement").is_none(), "{result:#}");
+    let refusal =
+        format!("\"mine\" is the classifier in {own}, expected the classifier in {other} (--precision)");
+    eval(&scratch, &[&args[..], &[other]].concat()).expect(1, &[refusal.as_str()]);
+}
+
 #[test]
 fn odd_things_in_the_folder_are_named_and_left_out() {
     let scratch = dataset();
@@ -84,7 +103,8 @@ fn a_folder_without_a_readable_face_is_1(#[case] folder: &str, #[case] words: &[
 #[test]
 fn a_limit_is_kept_and_tta_changes_scores_not_counts() {
     let scratch = dataset();
-    let few = eval(&scratch, &["--limit", "7", "--tta", "flip", "--json"]).expect(0, &[]).json();
+    let of = |tta: &str| eval(&scratch, &["--limit", "7", "--tta", tta, "--json"]).expect(0, &[]).json();
+    let (plain, few) = (of("none"), of("flip"));
     let total: u64 = few["int8"]["confusion"]
         .as_array()
         .unwrap()
@@ -93,6 +113,8 @@ fn a_limit_is_kept_and_tta_changes_scores_not_counts() {
         .filter_map(Value::as_u64)
         .sum();
     assert_eq!((&few["images"], total), (&json!(7), 7));
+    // Made from the scores themselves, so that it tells whether they changed.
+    assert_ne!(few["int8"]["calibration_error"], plain["int8"]["calibration_error"]);
 }
 
 #[test]

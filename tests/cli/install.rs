@@ -62,6 +62,66 @@ fn an_installed_model_is_used_and_its_neighbours_stay_the_packages() {
     assert!(used["file"].as_str().unwrap().contains("models/v2/vgg-int8.onnx"), "{}", used["file"]);
 }
 
+/// A version that a run does not load neither proves itself nor is given up for how that run ends.
+#[test]
+fn a_model_that_is_passed_over_is_not_on_trial() {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &[]);
+    let trial = || std::fs::read_to_string(bench.state.path("models/trial")).unwrap();
+    let photo = bench.photo();
+    let service = ["run", "--service", "--source", photo.as_str()];
+    let passing_over = [&service[..], &["--model", "vgg-light-int8"]].concat();
+    for _ in 0..4 {
+        bench.run(&passing_over).expect(0, &["happy", "v1 is on trial and not in use"]);
+        assert_eq!(trial(), "v1 0\n");
+    }
+    bench.run(&service).expect(0, &["happy"]);
+    assert_eq!(trial(), "v1 1\n", "this start would have to end well");
+}
+
+/// What is wrong with the machine or its environment is not the installed model's fault.
+#[test]
+fn a_kernel_that_is_not_there_gives_no_model_up() {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &[]);
+    let mut command = command();
+    command.args(["run", "--service", "--source", &bench.photo()]);
+    command.env("MOODLIGHT_STATE", bench.state.path("")).env("MOODLIGHT_KERNEL", "abacus");
+    let ran = finish(&mut command).expect(1, &["no kernel \"abacus\""]);
+    assert!(!ran.stderr.contains("given up"), "{ran:#?}");
+    assert_eq!(bench.current().as_deref(), Some("v1"));
+}
+
+/// Under a name of the owner's own, beside the package's models.
+#[test]
+fn an_installed_model_is_listed_and_verified() {
+    let bench = Bench::new(false);
+    let manifest = std::fs::read_to_string(bench.models.path("manifest.toml")).unwrap();
+    let renamed = manifest.replacen("name = \"vgg-int8\"", "name = \"mine\"", 1);
+    bench.models.write("manifest.toml", renamed.as_bytes());
+    bench.install(&[]).expect(0, &["installed mine"]);
+    let listed = bench.run(&["model", "list", "--json"]).expect(0, &[]).json();
+    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    assert!(names.starts_with(&["mine", "vgg-int8"]), "what is used first comes first: {names:?}");
+    assert!(listed[0]["path"].as_str().unwrap().ends_with("models/v1/vgg-int8.onnx"), "{}", listed[0]);
+    bench.run(&["model", "list"]).expect(0, &["models/v1\n", "mine", "blazeface-back"]);
+    bench.run(&["model", "verify"]).expect(0, &["models/v1/vgg-int8.onnx", "blazeface-back.onnx"]);
+    let rotten = bench.state.path("models/v1/vgg-int8.onnx");
+    let mut bytes = std::fs::read(&rotten).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&rotten, bytes).unwrap();
+    bench.run(&["model", "verify"]).expect(1, &["models/v1/vgg-int8.onnx: its sha256 differs"]);
+    let verdicts = bench.run(&["model", "verify", "--json"]).expect(1, &[]).json();
+    let bad: Vec<&str> = verdicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|v| v["ok"] == false)
+        .map(|v| v["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(bad, ["mine"]);
+}
+
 /// A small board's profile names the light variant, and a name goes before what is installed.
 #[test]
 fn an_install_that_the_boards_choice_passes_over_says_so() {

@@ -53,6 +53,9 @@ def jpegs(rng):
         ("optimised", 64, 48, 3, {"optimize": True, "quality": 30}),
         ("coarse", 64, 48, 3, {"quality": 3}),
         ("finest", 64, 48, 3, {"quality": 100, "subsampling": "4:4:4"}),
+        ("gray_face", 48, 48, 1, {"quality": 92}),
+        ("gray_restart", 70, 45, 1, {"restart_marker_blocks": 2}),
+        ("gray_progressive", 60, 50, 1, {"progressive": True}),
     ]:
         file = io.BytesIO()
         Image.fromarray(picture(rng, w, h, channels)).save(file, "JPEG", **options)

@@ -30,6 +30,8 @@ from exact import Exact  # noqa: E402
 
 DATA = ROOT / "tests" / "data"
 SEED = 48
+# The other int8 files, by their goldens' names.
+OTHERS = {"compact": "vgg-compact-int8.onnx", "light": "vgg-light-int8.onnx"}
 # Square crops (x, y, side) by eye: whole face, tighter, wider, off centre; the last two photos show nobody.
 CROPS = {
     "happy_astronaut.png": [(168, 70, 110), (180, 80, 92), (158, 50, 150), (195, 75, 110)],
@@ -76,8 +78,8 @@ def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndar
     """Patches, and the logits of each file."""
     f32 = Folded(models / "vgg-f32.onnx")
     run = {"f32": lambda x: f32(x).numpy()}
-    for name, kind in (("int8", ""), ("compact", "compact-"), ("light", "light-")):
-        run[name] = lambda x, exact=Exact(models / f"vgg-{kind}int8.onnx"): exact(x.numpy())
+    for name, file in {"int8": "vgg-int8.onnx", **OTHERS}.items():
+        run[name] = lambda x, exact=Exact(models / file): exact(x.numpy())
     patches, logits = np.stack([p for _, p in named]), {name: [] for name in run}
     for at in range(0, len(patches), 8):
         x = vgg.normalise(patches[at : at + 8])
@@ -99,7 +101,7 @@ def write(out: Path, names: list[str], patches: np.ndarray, logits: dict[str, np
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--fer", type=Path, help="a folder of class folders; its faces may not be committed")
-    args.add_argument("--kept", type=Path, help="the .npz of models/evaluate.py --keep instead: already computed")
+    args.add_argument("--kept", type=Path, help="the .npz of models/evaluate.py --also … --keep instead: already computed")
     args.add_argument("--limit", type=int, help="a seeded pick of so many faces")
     args.add_argument("--out", type=Path)
     args.add_argument("--models", type=Path, default=ROOT / "models")
@@ -108,7 +110,10 @@ def main() -> None:
         raise SystemExit("--fer and --kept need --out FOLDER outside of the repository")
     if args.kept:
         kept = np.load(args.kept)
-        rows = {k: kept[k][: args.limit] for k in ("names", "patches", "f32", "int8")}
+        if missing := set(OTHERS.values()) - set(kept.files):
+            raise SystemExit(f"{args.kept} lacks {' '.join(sorted(missing))}: run evaluate.py with them as --also")
+        kinds = {k: k for k in ("names", "patches", "f32", "int8")} | OTHERS
+        rows = {kind: kept[key][: args.limit] for kind, key in kinds.items()}
         write(args.out, rows.pop("names"), rows.pop("patches"), rows)
         return
     named = from_fer(args.fer, args.limit) if args.fer else committed()

@@ -10,8 +10,8 @@
 //! incoming/    a version that is being written
 //! ```
 //!
-//! Terms. *Trial*: from installation until the service has run for a minute ([`Store::confirm`]). A version that fails its
-//! self-test, or with which the service died three times on trial, is *rolled back*: the previous one, or the package's,
+//! Terms. *Trial*: from installation until the service has run with it for a minute ([`Store::confirm`]). A version that fails
+//! its self-test, or with which the service died three times on trial, is *rolled back*: the previous one, or the package's,
 //! is in use again.
 //!
 //! Every change is a list of [`Step`]s, each of which is atomic or touches only what nothing points to. So a power cut
@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// The service was asked to end on trial: that start doesn't count.
+    /// The service was asked to end on trial, or runs with other models: that start doesn't count.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -140,16 +140,17 @@ impl Store {
         }
     }
 
-    /// The service has run for its first minute: the version in use has proved itself.
+    /// The service has run with `version` for a minute: it has proved itself. Another one that was installed meanwhile has not,
+    /// and stays on trial.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn confirm(&self, disk: &mut dyn Disk) -> Result<(), StoreError> {
+    pub fn confirm(&self, version: &str, disk: &mut dyn Disk) -> Result<(), StoreError> {
         match self.trial() {
-            Some(_) => {
+            Some((on_trial, _)) if on_trial == version => {
                 self.carry_out(vec![Step::Remove(self.root.join(TRIAL)), Step::Sync(self.root.clone())], disk)
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

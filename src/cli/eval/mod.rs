@@ -240,3 +240,39 @@ impl Serialize for Evaluation {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emotion::Emotion;
+    use std::path::Path;
+
+    /// Bright at the left, dark at the right, with noise: nothing in it is its own mirror image.
+    fn lopsided(seed: usize) -> FacePatch {
+        FacePatch(std::array::from_fn(|i| (200 - 3 * (i % PATCH_SIDE) + (i * i + seed * i) % 53) as u8))
+    }
+
+    /// `a` and `b` are the scores of the two views; the flip's must be their mean, and neither of them.
+    #[test]
+    fn flip_averages_the_face_and_its_mirror_image() {
+        let mut reader =
+            Reader::open(Precision::Int8, Some(Path::new("vgg-light-int8")), 1).expect("a committed model");
+        let patches = [lopsided(7), lopsided(11)];
+        let mirrored = patches.map(|p| mirror(&p));
+        assert_eq!(patches[0].0[1], mirrored[0].0[PATCH_SIDE - 2]);
+        let plain = scores(&mut reader, &patches, Tta::None).unwrap();
+        let flipped = scores(&mut reader, &mirrored, Tta::None).unwrap();
+        let both = scores(&mut reader, &patches, Tta::Flip).unwrap();
+        for ((a, b), mean) in plain.iter().zip(&flipped).zip(&both) {
+            let off = |to: &EmotionScores| {
+                Emotion::ALL.into_iter().map(|e| (to.get(e) - mean.get(e)).abs()).fold(0.0, f32::max)
+            };
+            assert!(off(a) > 1e-4 && off(b) > 1e-4, "one view alone: {a:?} {b:?} {mean:?}");
+            for e in Emotion::ALL {
+                let expect = (a.get(e) + b.get(e)) / 2.0;
+                assert!((mean.get(e) - expect).abs() < 1e-6, "{e:?}: {expect}, not {}", mean.get(e));
+            }
+        }
+        assert_eq!(both.len(), patches.len());
+    }
+}

@@ -32,12 +32,12 @@ struct Geometry {
 }
 
 impl Fbdev {
-    /// Opens /dev/fb0.
+    /// Opens a framebuffer by its kernel name: `fb0`.
     ///
     /// # Errors
     /// Absent, no permission, or a pixel format other than 16 or 32 bits.
-    pub fn open() -> Result<Self, String> {
-        Self::at(Path::new("/dev/fb0"), Path::new("/sys/class/graphics/fb0"))
+    pub fn open(name: &str) -> Result<Self, String> {
+        Self::at(&Path::new("/dev").join(name), &Path::new("/sys/class/graphics").join(name))
     }
 
     fn at(path: &Path, sys: &Path) -> Result<Self, String> {

@@ -87,17 +87,21 @@ impl Kms {
         let (width, height) = wanted.or(own).unwrap_or(UNKNOWN_SIZE);
         let shadow = Shadow::new(width, height);
         let mut kms = Self { card, path: path.into(), shadow, output: None, looked: None };
-        match screen {
-            Some(screen) => kms.light_up(&screen).map_err(|e| match e.kind() {
+        if let Some(screen) = screen {
+            kms.light_up(&screen).map_err(|e| match e.kind() {
                 io::ErrorKind::PermissionDenied => {
                     "another program owns the screen: end the desktop (sudo systemctl isolate multi-user)"
                         .to_owned()
                 }
                 _ => format!("the mode could not be set: {e}"),
-            })?,
-            None => log::info!("{}: no screen yet; one that is plugged in later is used", path.display()),
+            })?;
         }
         Ok(kms)
+    }
+
+    /// A screen is there and shows the page.
+    pub fn is_lit(&self) -> bool {
+        self.output.is_some()
     }
 
     /// Sets the mode nearest to the page's size and shows the page.

@@ -27,16 +27,10 @@ fn driver(sys: &Path, bus: &str, address: u8) -> Option<String> {
     Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Each display connector with its status, in order of names: ("card0-HDMI-A-1", "connected"). The flag says whether there
-/// is any card or framebuffer at all.
-pub fn connectors(sys: &Path) -> (Vec<(String, String)>, bool) {
+/// Each display connector with its status, in order of names: ("card0-HDMI-A-1", "connected").
+pub fn connectors(sys: &Path) -> Vec<(String, String)> {
     let folder = sys.join("class/drm");
-    let names = |dir: &Path| -> Vec<String> {
-        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
-    };
-    let drm = names(&folder);
-    let mut found: Vec<(String, String)> = drm
+    let mut found: Vec<(String, String)> = names(&folder)
         .iter()
         .filter_map(|name| {
             let status = fs::read_to_string(folder.join(name).join("status")).ok()?;
@@ -44,14 +38,31 @@ pub fn connectors(sys: &Path) -> (Vec<(String, String)>, bool) {
         })
         .collect();
     found.sort();
-    let has_card =
-        drm.iter().any(|n| n.starts_with("card")) || !names(&sys.join("class/graphics")).is_empty();
-    (found, has_card)
+    found
+}
+
+/// The framebuffers that are screens of their own, "fb0" first: all but those that a KMS card keeps as shadows of its sockets,
+/// where nobody sees what is drawn. The device of such a shadow is the card's, which has a folder `drm`.
+pub fn framebuffers(sys: &Path) -> Vec<String> {
+    let folder = sys.join("class/graphics");
+    let mut numbers: Vec<u32> = names(&folder)
+        .iter()
+        .filter(|name| !folder.join(name).join("device/drm").exists())
+        .filter_map(|name| name.strip_prefix("fb")?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    numbers.iter().map(|number| format!("fb{number}")).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     #[test]
     fn a_bus_that_is_not_there_is_an_error() {
@@ -77,10 +88,25 @@ mod tests {
             fs::write(folder.join("status"), status).unwrap();
         }
         fs::create_dir_all(sys.path().join("class/drm/card1")).unwrap();
-        let (found, has_card) = connectors(sys.path());
         let expect = [("card1-HDMI-A-1", "connected"), ("card1-HDMI-A-2", "disconnected")];
-        assert_eq!(found, expect.map(|(n, s)| (n.to_owned(), s.to_owned())));
-        assert!(has_card);
-        assert_eq!(connectors(Path::new("/no/such")), (vec![], false));
+        assert_eq!(connectors(sys.path()), expect.map(|(n, s)| (n.to_owned(), s.to_owned())));
+        assert_eq!(connectors(Path::new("/no/such")), []);
+    }
+
+    /// `fbs` with what each is a shadow of, where it is one.
+    #[rstest]
+    #[case::hdmi(&[("fb0", true)], &[])]
+    #[case::tft_beside_hdmi(&[("fb0", true), ("fb1", false)], &["fb1"])]
+    #[case::tft_beside_an_empty_socket(&[("fb0", false)], &["fb0"])]
+    #[case::by_number(&[("fb10", false), ("fb2", false)], &["fb2", "fb10"])]
+    #[case::the_text_console_is_none(&[("fbcon", false)], &[])]
+    #[case::nothing(&[], &[])]
+    fn framebuffers_that_are_no_shadows(#[case] fbs: &[(&str, bool)], #[case] expect: &[&str]) {
+        let sys = tempfile::tempdir().unwrap();
+        for (name, is_shadow) in fbs {
+            let device = sys.path().join("class/graphics").join(name).join("device");
+            fs::create_dir_all(if *is_shadow { device.join("drm") } else { device }).unwrap();
+        }
+        assert_eq!(framebuffers(sys.path()), expect);
     }
 }

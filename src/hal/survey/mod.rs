@@ -8,7 +8,7 @@ mod files;
 mod service;
 mod video;
 
-pub use buses::{connectors, scan};
+pub use buses::{connectors, framebuffers, scan};
 pub use files::{device_tree_model, disk, kernel, user};
 pub use service::service;
 pub use video::{UNASKED, nodes, video_holders};

@@ -29,11 +29,15 @@ const RECEIVERS: &[&str] = &["unicam", "bcm2835-unicam", "rp1-cfe", "tegra-video
 const PROCESSORS: &[&str] =
     &["bcm2835-isp", "bcm2835-codec", "pispbe", "rpivid", "hevc_dec", "rpi-hevc-dec", "tegra-vde"];
 
+/// Nodes that a program feeds. Before its version 0.13 the driver calls each of them a codec (M2M) as well, which none is.
+const LOOPBACK: &str = "v4l2 loopback";
+
 /// Finds out. `offers` may be empty when the formats are not known.
 pub fn of(capability: &Capability, offers: &[Offer]) -> Kind {
     let can = capability.can;
     let is_one_of = |drivers: &[&str]| drivers.contains(&capability.driver.as_str());
-    if is_one_of(PROCESSORS) || can.intersects(Caps::VIDEO_M2M | Caps::VIDEO_M2M_MPLANE) {
+    let is_codec = can.intersects(Caps::VIDEO_M2M | Caps::VIDEO_M2M_MPLANE) && capability.driver != LOOPBACK;
+    if is_one_of(PROCESSORS) || is_codec {
         Kind::Processor
     } else if can.contains(Caps::META_CAPTURE) && !can.contains(Caps::VIDEO_CAPTURE) {
         Kind::Metadata
@@ -95,7 +99,7 @@ pub fn summary(capability: &Capability) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::select::{Code, Size};
+    use super::super::select::{Code, Rates, Size};
     use super::*;
     use rstest::rstest;
 
@@ -118,13 +122,25 @@ mod tests {
     #[case::pi5_isp("pispbe", Caps::META_CAPTURE | STREAM, &[], Kind::Processor)]
     #[case::codec("some-codec", Caps::VIDEO_M2M_MPLANE | STREAM, &[], Kind::Processor)]
     #[case::mplane("rkisp", Caps::VIDEO_CAPTURE_MPLANE | STREAM, &[], Kind::MultiPlanar)]
+    #[case::old_loopback(
+        "v4l2 loopback",
+        Caps::VIDEO_CAPTURE | Caps::VIDEO_OUTPUT | Caps::VIDEO_M2M | STREAM,
+        &[b"YU12"],
+        Kind::Pictures
+    )]
+    #[case::old_loopback_that_nobody_feeds(
+        "v4l2 loopback",
+        Caps::VIDEO_OUTPUT | Caps::VIDEO_M2M | STREAM,
+        &[],
+        Kind::Output
+    )]
     #[case::loopback_end("v4l2 loopback", Caps::VIDEO_OUTPUT | STREAM, &[], Kind::Output)]
     #[case::read_write_only("old", Caps::VIDEO_CAPTURE | Caps::READ_WRITE, &[b"YUYV"], Kind::Other)]
     #[case::radio("radio", Caps::TUNER, &[], Kind::Other)]
     fn tells(#[case] driver: &str, #[case] can: Caps, #[case] codes: &[&[u8; 4]], #[case] expect: Kind) {
         let offers: Vec<Offer> = codes
             .iter()
-            .map(|c| Offer { code: Code(**c), size: Size::Exact(640, 480), rates: vec![] })
+            .map(|c| Offer { code: Code(**c), size: Size::Exact(640, 480), rates: Rates::Exact(vec![]) })
             .collect();
         assert_eq!(of(&node(driver, can), &offers), expect);
         assert_eq!(check(&node(driver, can), &offers).is_ok(), expect == Kind::Pictures);

@@ -33,6 +33,8 @@ use std::time::Duration;
 
 /// Frames that the driver may fill while one is being copied. Three keep a USB camera running; one is spare.
 const BUFFERS: u32 = 4;
+/// Some cameras take so long to their first frame. One that is opened anew before that never gets there.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
 
 /// A camera that delivers. Dropping it stops the stream and gives everything back, also after an unplug.
 #[derive(Debug)]
@@ -188,6 +190,11 @@ impl FrameSource for Camera {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    /// It is waited for, and the light says so all the same: a camera that gives nothing is told as fast as ever.
+    fn longest_start(&self) -> Duration {
+        FIRST_FRAME
     }
 }
 

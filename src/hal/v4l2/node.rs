@@ -3,7 +3,7 @@
 //! Every ioctl goes through [`call`], which checks the structure's size against the request number, so that the kernel can
 //! never write past it.
 
-use super::select::{Code, Offer, Size};
+use super::select::{Code, Offer, Rates, Size};
 use crate::frame::{LumaRange, PixelFormat};
 use rustix::fs::{Mode, OFlags};
 use std::fmt;
@@ -102,7 +102,7 @@ impl Node {
         super::kind::summary(&self.capability)
     }
 
-    /// Every format, size and rate that the driver lists. Ranges of sizes stay ranges.
+    /// Every format, size and rate that the driver lists. Ranges stay ranges.
     pub fn offers(&self) -> Vec<Offer> {
         let mut offers = Vec::new();
         for index in 0..MOST {
@@ -147,9 +147,9 @@ impl Node {
         sizes
     }
 
-    /// Frames per second; empty where the driver doesn't say or the size is a range.
-    fn rates(&self, code: Code, size: Size) -> Vec<f32> {
-        let Size::Exact(width, height) = size else { return Vec::new() };
+    /// Unknown where the driver doesn't say or the size is a range.
+    fn rates(&self, code: Code, size: Size) -> Rates {
+        let Size::Exact(width, height) = size else { return Rates::Exact(Vec::new()) };
         let mut rates = Vec::new();
         for index in 0..MOST {
             let pixel_format = u32::from_le_bytes(code.0);
@@ -159,12 +159,18 @@ impl Node {
             }
             match FrameInterval::try_from(raw).map(|i| i.interval) {
                 Ok(FrameIntervalEnum::Discrete(i)) => rates.extend(rate(i.numerator, i.denominator)),
-                // The shortest interval is the highest rate; anything slower can be had too.
-                Ok(FrameIntervalEnum::Stepwise(s)) => rates.extend(rate(s.min.numerator, s.min.denominator)),
+                Ok(FrameIntervalEnum::Stepwise(s)) => {
+                    // The longest interval is the slowest rate. Drivers list one such line and nothing else.
+                    let slowest = rate(s.max.numerator, s.max.denominator);
+                    let fastest = rate(s.min.numerator, s.min.denominator);
+                    if let (Some(slowest), Some(fastest)) = (slowest, fastest) {
+                        return Rates::Range { slowest, fastest };
+                    }
+                }
                 Err(_) => {}
             }
         }
-        rates
+        Rates::Exact(rates)
     }
 
     /// Sets format, size and rate; what the driver made of it is returned. Stride and range are the driver's own.

@@ -93,13 +93,35 @@ fn on_grid(wish: u32, min: u32, max: u32, step: u32) -> u32 {
     min + (inside - min) / step * step
 }
 
+/// Frames per second, or a range of them; each > 0.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rates {
+    /// Empty: unknown.
+    Exact(Vec<f32>),
+    Range {
+        slowest: f32,
+        fastest: f32,
+    },
+}
+
+impl Rates {
+    /// The rate to ask for when `wish` is wished; `None` when they are unknown. The driver puts it on its own grid.
+    fn nearest(&self, wish: f32) -> Option<f32> {
+        match self {
+            Rates::Exact(rates) => {
+                rates.iter().copied().min_by(|a, b| distance(*a, wish).total_cmp(&distance(*b, wish)))
+            }
+            &Rates::Range { slowest, fastest } => Some(wish.clamp(slowest, fastest.max(slowest))),
+        }
+    }
+}
+
 /// One line of what a camera lists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
     pub code: Code,
     pub size: Size,
-    /// Frames per second, each > 0; empty: unknown.
-    pub rates: Vec<f32>,
+    pub rates: Rates,
 }
 
 /// What would be best. Defaults to 640×480 at 30 frames a second: a face at 2 m is then about 60 pixels wide.
@@ -139,7 +161,7 @@ pub fn choose(offers: &[Offer], wish: &Wish) -> Option<Choice> {
     for offer in offers {
         let Some(format) = offer.code.format() else { continue };
         let size = offer.size.nearest(wish.size);
-        let fps = nearest_rate(&offer.rates, wish.fps);
+        let fps = offer.rates.nearest(wish.fps);
         let rank = rank(format, size, fps, wish);
         if best.is_none_or(|(least, _)| rank.is_before(&least)) {
             best = Some((rank, Choice { code: offer.code, format, size, fps }));
@@ -208,16 +230,12 @@ fn distance(have: f32, want: f32) -> f32 {
     if octaves < 0.0 { -2.0 * octaves } else { octaves }
 }
 
-fn nearest_rate(rates: &[f32], wish: f32) -> Option<f32> {
-    rates.iter().copied().min_by(|a, b| distance(*a, wish).total_cmp(&distance(*b, wish)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
 
-    /// "MJPG 640x480 30,15" (no rates: unknown; "16x16-1920x1080" is a range in steps of 16).
+    /// "MJPG 640x480 30,15" (no rates: unknown; "5-120" is a range; "16x16-1920x1080" is one in steps of 16).
     fn offer(text: &str) -> Offer {
         let mut words = text.split(' ');
         let code = Code(words.next().unwrap().as_bytes().try_into().unwrap());
@@ -228,7 +246,12 @@ mod tests {
             Some((min, max)) => Size::Range { min: pair(min), max: pair(max), step: (16, 16) },
             None => Size::Exact(pair(size).0, pair(size).1),
         };
-        let rates = words.next().map_or(vec![], |r| r.split(',').map(|r| r.parse().unwrap()).collect());
+        let rates = words.next().map_or(Rates::Exact(vec![]), |r| match r.split_once('-') {
+            Some((slow, fast)) => {
+                Rates::Range { slowest: slow.parse().unwrap(), fastest: fast.parse().unwrap() }
+            }
+            None => Rates::Exact(r.split(',').map(|r| r.parse().unwrap()).collect()),
+        });
         Offer { code, size, rates }
     }
 
@@ -259,6 +282,10 @@ mod tests {
     #[case::a_little_slower(&["MJPG 640x480 60,24"], "MJPG 640x480 24")]
     #[case::much_slower(&["MJPG 640x480 60,15"], "MJPG 640x480 60")]
     #[case::rate_between_lines(&["MJPG 640x480 15", "MJPG 640x480 30"], "MJPG 640x480 30")]
+    #[case::range_of_rates(&["YUYV 640x480 5-120"], "YUYV 640x480 30")]
+    #[case::range_of_rates_below(&["YUYV 640x480 5-20"], "YUYV 640x480 20")]
+    #[case::range_of_rates_above(&["YUYV 640x480 50-120"], "YUYV 640x480 50")]
+    #[case::range_of_rates_upside_down(&["YUYV 640x480 60-15"], "YUYV 640x480 60")]
     #[case::range(&["YUYV 16x16-1920x1080"], "YUYV 640x480")]
     #[case::range_below(&["YUYV 16x16-320x240"], "YUYV 320x240")]
     #[case::range_above(&["YUYV 800x600-1920x1080"], "YUYV 800x600")]

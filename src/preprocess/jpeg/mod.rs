@@ -7,7 +7,7 @@
 //! Two decoders. [`baseline`] does what cameras send (sequential, 8 bits, gray or 4:x:x) without allocating, and its luma
 //! is libjpeg's to the bit (same integer transform), so that a camera's frame and PIL's `draft("L")` of it are the same
 //! pixels. Everything else (progressive and other rarities) goes to zune-jpeg, which allocates, and whose transform
-//! differs from libjpeg's by one level in about 1 % of the pixels.
+//! differs from libjpeg's by one level in about 1 % of the pixels. Stills that are gray take the first one too ([`gray`]).
 //!
 //! A 640×480 picture of 56 kB takes 1.1 ms (EPYC with AVX2, one core, least of 280); zune-jpeg would take 0.7 ms to luma
 //! and 1.2 ms to colour, and fills up what a cut-off picture lacks. tests/preprocess_figures.rs measures it.
@@ -76,6 +76,20 @@ impl LumaJpeg {
         self.mended.extend_from_slice(&STANDARD_HUFFMAN);
         self.mended.extend_from_slice(&jpeg[header.scan..]);
         zune(&self.mended, &mut out.data)
+    }
+}
+
+/// The pixels of a gray picture as libjpeg has them. `None` for colour, for the rarer kinds, and for coded data that are not whole:
+/// those are left to a decoder that takes them.
+pub fn gray(jpeg: &[u8], header: &JpegHeader) -> Option<GrayImage> {
+    if header.components != 1 {
+        return None;
+    }
+    let mut out = GrayImage::new(header.width, header.height);
+    let end = end(jpeg, header.scan)?;
+    match Baseline::default().decode(&jpeg[..end], &mut out) {
+        Ok(Outcome::Decoded) => Some(out),
+        Ok(Outcome::NotBaseline) | Err(_) => None,
     }
 }
 
