@@ -6,7 +6,7 @@ of them (Coates, Ng, "The importance of encoding versus training with sparse cod
 Ridge regression on that kernel has each training face's score without that face in closed form (leave-one-out: y − α / diag K⁻¹).
 
 Writes an N x 7 f32 .npy in the order in which `dataset.Faces` reads the folder: probabilities, whose temperature and the kernel's width and
-ridge are the best for the training faces that are left out. `--mix` averages them with teacher.py's scores. 14 GB of memory.
+ridge are the best for the training faces that are left out. `--mix` averages them with teacher.py's scores. 18 GB of memory.
 """
 
 from __future__ import annotations
@@ -136,14 +136,18 @@ def main() -> None:
     args = args.parse_args()
     torch.manual_seed(SEED)
     faces = Faces.read(args.data / "train")
+    other = np.load(args.mix) if args.mix else None
+    if other is not None and other.shape != (len(faces), len(vgg.CLASSES)):
+        raise SystemExit(f"{args.mix}: {other.shape} scores for {len(faces)} faces; made from other pictures?")
     x, labels = evened(faces.patches), torch.from_numpy(faces.labels)
     one_hot = F.one_hot(labels, len(vgg.CLASSES)).float()
     prior = one_hot.mean(0)
     sizes = [Patches(x, *size) for size in SIZES]
     cosine = cosines(sizes, x, x)
     few = torch.randperm(len(x))[:SUBSET]
+    among = cosine[few][:, few]
     right = lambda scores, of: (scores.argmax(1) == labels[of]).float().mean().item()
-    tried = {(width, ridge): right(left_out(cosine[few][:, few], one_hot[few] - prior, width, ridge)[0] + prior, few)
+    tried = {(width, ridge): right(left_out(among.clone(), one_hot[few] - prior, width, ridge)[0] + prior, few)
              for width in WIDTHS for ridge in RIDGES}
     width, ridge = max(tried, key=tried.get)
     scores, weights = left_out(cosine, one_hot - prior, width, ridge)
@@ -156,10 +160,7 @@ def main() -> None:
         kernel = cosines(sizes, evened(val.patches), x).sub_(1).mul_(width).exp_()
         hits = (kernel @ weights + prior).argmax(1).numpy() == val.labels
         print(f"{hits.mean():.4f} on validation")
-    if args.mix:
-        other = np.load(args.mix)
-        if other.shape != soft.shape:
-            raise SystemExit(f"{args.mix}: {other.shape} scores for {len(soft)} faces; made from other pictures?")
+    if other is not None:
         soft = args.share * soft + (1 - args.share) * other
     np.save(args.out, soft.astype(np.float32))
 
