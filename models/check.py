@@ -20,7 +20,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import evaluate
+import quantize
+import train
 import vgg
+from dataset import Faces
 
 HERE = Path(__file__).parent
 SEED, EACH = 20, 4  # of the made-up faces; pictures of a class in a fold
@@ -93,6 +97,38 @@ def the_same_in_one_go(*options: str) -> Callable[[Bench], None]:
     return case
 
 
+class StepByStep(train.Trainer):
+    """Its minutes are over after a step."""
+
+    def resume(self, path: Path) -> None:
+        super().resume(path)
+        self.begun = self.step
+
+    def minutes(self) -> float:
+        return float(self.step - getattr(self, "begun", 0))
+
+
+def the_same_in_pieces(bench: Bench) -> None:
+    """Stopped after every step, in an epoch and between two, a run ends with the weights of the one in one go."""
+    torch.set_num_threads(1)
+    folds, ends = (Faces.read(bench.data / "train"), Faces.read(bench.data / "val")), []
+    for kind, minutes in ((train.Trainer, ()), (StepByStep, ("--minutes", "0.5"))):
+        args = train.parser("").parse_args([str(bench.data), "--batch", "8", "--epochs", "2", *minutes])
+        args.out = bench.root / kind.__name__
+        args.out.mkdir()
+        torch.manual_seed(args.seed)
+        trainer = kind(args)
+        train.run(trainer, *folds, args.out)
+        while trainer.epoch < args.epochs:
+            trainer = kind(args)
+            trainer.resume(args.out / "last.pt")
+            train.run(trainer, *folds, args.out)
+        ends.append(trainer)
+    whole, pieces = (end.net.state_dict() for end in ends)
+    assert len((bench.root / "StepByStep" / "log.jsonl").read_text().splitlines()) == 6
+    assert [name for name in whole if not torch.equal(whole[name], pieces[name])] == []
+
+
 def minutes_are_the_whole_runs(bench: Bench) -> None:
     """A timed run that has had its minutes does not begin its schedule again."""
     before, after = run_and_resume(bench, "--schedule", "timed", "--minutes", "0.02")
@@ -123,14 +159,65 @@ def of_another_rate(bench: Bench) -> tuple:
     return "--lr", "0.02", "--resume", bench.out / "last.pt"
 
 
+def soft_labels(bench: Bench, share: float) -> Path:
+    """Scores of the made-up training faces: this for the first class, the rest for the others."""
+    faces, path = Faces.read(bench.data / "train"), bench.root / f"{share}.npz"
+    rows = np.full((len(faces), len(vgg.CLASSES)), (1 - share) / (len(vgg.CLASSES) - 1), np.float32)
+    rows[:, 0] = share
+    faces.keep_scores(path, rows)
+    return path
+
+
 def of_other_soft_labels(bench: Bench) -> tuple:
-    for name, share in (("a", 0.5), ("b", 0.9)):
-        rows = np.full((EACH * len(vgg.CLASSES), len(vgg.CLASSES)), (1 - share) / (len(vgg.CLASSES) - 1), np.float32)
-        rows[:, 0] = share
-        np.save(bench.root / f"{name}.npy", rows)
-    status, said = bench.train("--epochs", "1", "--soft", bench.root / "a.npy")
+    status, said = bench.train("--epochs", "1", "--soft", soft_labels(bench, 0.5))
     assert status == 0, said
-    return "--soft", bench.root / "b.npy", "--resume", bench.out / "last.pt"
+    return "--soft", soft_labels(bench, 0.9), "--resume", bench.out / "last.pt"
+
+
+def soft_labels_of_other_faces(bench: Bench) -> tuple:
+    path = soft_labels(bench, 0.5)
+    first = bench.data / "train" / "happy" / "0.png"
+    first.rename(first.with_name("9.png"))  # the same faces in another order
+    return "--soft", path
+
+
+def soft_labels_without_numbers(bench: Bench) -> tuple:
+    return "--soft", soft_labels(bench, float("nan"))
+
+
+def of_other_shapes(bench: Bench) -> tuple:
+    small = vgg.Vgg(0.2, (8, 8, 8, 8), 16)
+    save_file({k: v for k, v in small.state_dict().items() if v.dtype.is_floating_point}, bench.root / "small.safetensors")
+    status, said = bench.train("--epochs", "1", "--init", bench.root / "small.safetensors")
+    assert status == 0, said
+    return "--resume", bench.out / "last.pt"
+
+
+def of_other_faces(bench: Bench) -> tuple:
+    status, said = bench.train("--epochs", "1")
+    assert status == 0, said
+    shutil.copy(bench.data / "train" / "sad" / "0.png", bench.data / "train" / "fear" / "0.png")
+    return "--resume", bench.out / "last.pt"
+
+
+def over_another_run(bench: Bench) -> tuple:
+    for out in (bench.out, bench.root / "other"):
+        status, said = bench.train("--epochs", "1", "--out", out)
+        assert status == 0, said
+    return "--resume", bench.out / "last.pt", "--out", bench.root / "other"
+
+
+def file_of(kept: Callable[[Path], object]) -> Callable[[Bench], tuple]:
+    """A last.pt that `kept` has written."""
+    def spoil(bench: Bench) -> tuple:
+        kept(bench.root / "last.pt")
+        return "--resume", bench.root / "last.pt"
+    return spoil
+
+
+def cut_off(path: Path) -> None:
+    torch.save({"recipe": "0", "net": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:900])
 
 
 def begun_already(bench: Bench) -> tuple:
@@ -165,6 +252,16 @@ def class_renamed(bench: Bench) -> tuple:
     return ()
 
 
+def class_translated(bench: Bench) -> tuple:
+    (bench.data / "val" / "fear").rename(bench.data / "val" / "angst")
+    return ()
+
+
+def no_val(bench: Bench) -> tuple:
+    shutil.rmtree(bench.data / "val")
+    return ()
+
+
 def class_empty(bench: Bench) -> tuple:
     for path in (bench.data / "val" / "sad").iterdir():
         path.write_bytes(b"no picture")
@@ -181,10 +278,30 @@ def skipped_with_counts(bench: Bench) -> None:
     assert "skipped: 1 no picture by name, 1 not 48x48, 1 unreadable" in said, said
 
 
+def read_alike(bench: Bench) -> None:
+    """Calibration picks from what training reads; evaluation takes pictures of any size, and skips what is none."""
+    fear, before = bench.data / "train" / "fear", quantize.training_faces(bench.data / "train", 9)
+    (fear / "torn.png").write_bytes((fear / "0.png").read_bytes()[:40])
+    Image.new("L", (47, 48)).save(fear / "wide.png")
+    assert np.array_equal(quantize.training_faces(bench.data / "train", 9), before)
+    names, labels, patches = evaluate.faces(bench.data / "train")
+    assert len(names) == len(labels) == len(patches) == EACH * len(vgg.CLASSES) + 1 and "fear/wide.png" in names, names
+    for read in (lambda: quantize.training_faces(bench.data / "train", 9), lambda: evaluate.faces(bench.data / "train")):
+        for path in fear.iterdir():
+            path.write_bytes(b"no picture")
+        try:
+            read()
+        except SystemExit as e:
+            assert "fear" in str(e) and "no usable picture" in str(e), e
+        else:
+            raise AssertionError("a class without a picture was taken")
+
+
 CASES: dict[str, Callable[[Bench], None]] = {
     "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
     "a plateau run goes on where it stopped": resumed(),
     "a resumed run is the same as one in one go": the_same_in_one_go("--patience", "0"),
+    "a run stopped after every step is the same as one in one go": the_same_in_pieces,
     "a timed run that is over stays over": minutes_are_the_whole_runs,
     "faces are mixed, and their plain labels": trains("--mixup", "1"),
     "sharpness-aware steps, with layers that stay": trains("--sam", "0.1", "--freeze", "lin1", "block_a"),
@@ -192,16 +309,29 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a checkpoint of other soft labels is refused": refused(of_other_soft_labels, "another recipe", "soft"),
     "a run that is there is not begun anew over it": refused(begun_already, "--resume", "--out"),
     "fewer faces than a batch are refused": refused(lambda bench: ("--batch", "29"), "28 faces", "--batch"),
+    "a checkpoint of other shapes is refused": refused(of_other_shapes, "other shapes", "last.pt"),
+    "a checkpoint of other faces is refused": refused(of_other_faces, "other training faces", "last.pt"),
+    "a run is not resumed over another one": refused(over_another_run, "other", "--out"),
+    "a rate that is too high is told, not trained on": refused(lambda bench: ("--lr", "1e30", "--steps", "9"), "no number", "--lr"),
+    "soft labels of these faces in another order are refused": refused(soft_labels_of_other_faces, "0.5.npz", "order"),
+    "soft labels that are no numbers are refused": refused(soft_labels_without_numbers, "nan.npz", "no numbers"),
+    "a text file is no soft labels": refused(text_for("--soft"), "notes.txt", "no scores"),
     "soft labels that are not there are named": refused(no_file("--soft"), "nowhere", "no such file"),
     "a text file is no checkpoint": refused(text_for("--resume"), "notes.txt", "last.pt"),
+    "an empty file is no checkpoint": refused(file_of(lambda path: path.touch()), "last.pt", "no checkpoint"),
+    "a checkpoint that is cut off is none": refused(file_of(cut_off), "last.pt", "no checkpoint"),
+    "another program's tensors are no checkpoint": refused(file_of(lambda path: torch.save({"a": 1}, path)), "last.pt", "another recipe"),
     "a checkpoint that is not there is named": refused(no_file("--resume"), "nowhere", "last.pt"),
     "weights of another network are refused": refused(foreign_weights, "other.safetensors", "conv1a"),
     "weights that are not there are named": refused(no_file("--init"), "nowhere", "safetensors"),
     "a text file is no weights": refused(text_for("--init"), "notes.txt", "safetensors"),
     "a missing class is named": refused(class_gone, "class folders missing", "fear"),
     "a class in another language is named": refused(class_renamed, "foreign class folders", "angst"),
+    "a class renamed in validation is named": refused(class_translated, "val", "fear", "angst"),
+    "validation that is not there is named": refused(no_val, "val", "no such folder"),
     "a class without a usable picture is named": refused(class_empty, "sad", "no usable picture"),
     "unreadable, foreign and wrongly sized pictures are counted": skipped_with_counts,
+    "the other tools read faces in the same way": read_alike,
 }
 
 
@@ -212,9 +342,9 @@ def main() -> None:
             try:
                 case(Bench(Path(root)))
                 print(f"ok      {name}", flush=True)
-            except AssertionError as e:
+            except Exception as e:
                 failed += 1
-                print(f"FAILED  {name}\n{e}", flush=True)
+                print(f"FAILED  {name}\n{type(e).__name__}: {e}", flush=True)
     print(f"{len(CASES) - failed} passed, {failed} failed")
     raise SystemExit(min(failed, 1))
 

@@ -90,10 +90,11 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("train", type=Path, help="the training folder: its faces tell the directions")
     args.add_argument("--model", default="vgg-f32.onnx")
-    args.add_argument("--out", required=True)
+    args.add_argument("--out", type=Path, required=True)
     args = args.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     layers = layers_of(args.model)
-    patches = np.stack([vgg.patch_of(p) for p in training_faces(args.train, FACES)])
+    patches = training_faces(args.train, FACES)
     x = torch.cat([features(layers, patches[at : at + 128]) for at in range(0, FACES, 128)])
     compact = [layer for layer in layers if layer.name.startswith("conv")]
     for layer in layers:

@@ -6,6 +6,7 @@ name in another language would silently train six classes); unreadable or wrongl
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ import vgg
 
 
 PICTURES = (".jpg", ".jpeg", ".png")
+# What Pillow raises for a damaged picture; a PNG's broken length is a SyntaxError.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def check_classes(folder: Path) -> None:
@@ -42,6 +45,36 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def digest(self) -> str:
+        """Of the faces in their order: what is kept for each of them by its place fits no others."""
+        return hashlib.sha256(self.patches.tobytes()).hexdigest()[:16]
+
+    def few(self, count: int, seed: int) -> np.ndarray:
+        """A seeded pick of patches over all classes, in the order of their names."""
+        if len(self) < count:
+            raise SystemExit(f"{len(self)} usable faces, {count} needed; {self.notes()}")
+        by_name = sorted(range(len(self)), key=self.names.__getitem__)
+        pick = np.random.default_rng(seed).choice(len(self), count, replace=False)
+        return self.patches[[by_name[i] for i in sorted(pick)]]
+
+    def keep_scores(self, path: Path, scores: np.ndarray) -> None:
+        """Writes a teacher's N x 7 probabilities of these faces, f16, as .npz."""
+        np.savez_compressed(path, scores=scores.astype(np.float16), faces=self.digest())
+
+    def scores(self, path: Path) -> torch.Tensor:
+        """What `keep_scores` wrote, N x 7 f32. Scores of other faces, or of these in another order, are refused."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                kept, faces = file["scores"].astype(np.float32), str(file["faces"])
+        except Exception as e:  # np.load's own are of a dozen kinds
+            raise SystemExit(f"{path}: no scores ({type(e).__name__}: {e}); expected the .npz of a teacher") from None
+        if faces != self.digest() or kept.shape != (len(self), len(vgg.CLASSES)):
+            raise SystemExit(f"{path}: {len(kept)} scores of other faces, or in another order, than the {len(self)} in the training "
+                             "folder (names give the order); have the teacher score these")
+        if not np.isfinite(kept).all():
+            raise SystemExit(f"{path}: holds scores that are no numbers; have the teacher score the faces again")
+        return torch.from_numpy(kept)
 
     def notes(self) -> str:
         skipped = ", ".join(f"{n} {why}" for why, n in sorted(self.skipped.items())) or "none"
@@ -67,6 +100,7 @@ class Faces:
     def seen_by_detector(self, folder: Path) -> np.ndarray:
         """These faces as `moodlight eval … --detect --patches folder` cropped them; those that it missed as they are."""
         crops, places = Faces.read(folder), {name: i for i, name in enumerate(self.names)}
+        print(f"{folder}: {len(crops)} crops, {crops.notes()}", flush=True)
         seen = self.patches.copy()
         for name, patch in zip(crops.names, crops.patches):
             place = places.get(name, places.get(name.removesuffix(".png")))
@@ -83,7 +117,7 @@ def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:
     try:
         with Image.open(path) as image:
             patch = np.asarray(image.convert("L"))
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except UNREADABLE:
         skipped["unreadable"] += 1
         return None
     if patch.shape != (vgg.SIDE, vgg.SIDE):

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from onnx import numpy_helper
 from torch.nn import functional as F
 
 import vgg
+from dataset import PICTURES, UNREADABLE, check_classes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "goldens"))
 from exact import Exact  # noqa: E402
@@ -48,16 +50,28 @@ class Folded:
         return x
 
 
-def faces(folder: Path) -> tuple[list[Path], np.ndarray]:
-    """Files sorted by class, then name, and their labels. Empty classes are refused."""
-    paths, labels = [], []
+def faces(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names (class/file), labels and patches of the pictures of any size, by class, then name. What is skipped is counted on
+    stderr; missing, foreign and empty classes are refused."""
+    check_classes(folder)
+    names, labels, patches, skipped = [], [], [], Counter()
     for label, name in enumerate(vgg.CLASSES):
-        found = sorted(p for p in (folder / name).glob("*") if p.suffix in (".jpg", ".png"))
-        if not found:
-            raise SystemExit(f"{folder / name}: no pictures; expected one folder per class: {' '.join(vgg.CLASSES)}")
-        paths += found
-        labels += [label] * len(found)
-    return paths, np.array(labels)
+        for path in sorted((folder / name).iterdir()):
+            if path.suffix.lower() not in PICTURES:
+                skipped["no picture by name"] += 1
+                continue
+            try:
+                patches.append(vgg.patch_of(path))
+            except UNREADABLE:
+                skipped["unreadable"] += 1
+                continue
+            names.append(f"{name}/{path.name}")
+            labels.append(label)
+        if label not in labels:
+            raise SystemExit(f"{folder / name}: no usable picture ({dict(skipped)})")
+    if skipped:
+        print(f"{folder}: skipped {dict(skipped)}", file=sys.stderr)
+    return names, np.array(labels), np.stack(patches)
 
 
 def scores(labels: np.ndarray, logits: np.ndarray) -> dict:
@@ -97,18 +111,19 @@ def main() -> None:
     args.add_argument("--limit", type=int, help="a seeded pick of so many pictures")
     args.add_argument("--keep", help="write labels, patches and logits to this .npz")
     args = args.parse_args()
-    paths, labels = faces(args.folder)
-    order = np.random.default_rng(1).permutation(len(paths))[: args.limit]
-    paths, labels = [paths[i] for i in order], labels[order]
-    patches = np.stack([vgg.patch_of(p) for p in paths])
+    if taken := {file.name for file in args.also} & {"vgg-f32.onnx", "vgg-int8.onnx"}:
+        raise SystemExit(f"--also {' '.join(sorted(taken))}: figures are kept by file name, and this name is another file's; rename it")
+    names, labels, patches = faces(args.folder)
+    order = np.random.default_rng(1).permutation(len(names))[: args.limit]
+    names, labels, patches = [names[i] for i in order], labels[order], patches[order]
     a, b = logits_of(patches, labels, Folded(args.f32), Exact(args.int8))
     also = {file.name: in_integers(file, patches) for file in args.also}
-    result = {"images": len(paths), "f32": scores(labels, a), "int8": scores(labels, b),
+    result = {"images": len(names), "f32": scores(labels, a), "int8": scores(labels, b),
               "agreement": float((a.argmax(1) == b.argmax(1)).mean()),
               "also": {name: float((logits.argmax(1) == labels).mean()) for name, logits in also.items()}}
     if args.keep:
         np.savez(args.keep, labels=labels, patches=patches, f32=a, int8=b, **also,
-                 names=np.array([str(p.relative_to(args.folder)) for p in paths]))
+                 names=np.array(names))
     print("\n" + json.dumps(result))
 
 

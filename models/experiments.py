@@ -5,7 +5,7 @@ weights, all training faces, 12 epochs, weights not averaged. It ranks settings;
 Adam has rates of its own (0.04 is out of its reach). Each arm differs from the card's (SGD, 0.04, patience 3) in one thing.
 Patience tells itself apart only once accuracy has stopped rising for a while: its arms run for 36 epochs, the card's among them.
 
-Results go to experiments.json as they come; arms that are there are not run again, and several calls may run side by side.
+Results go to experiments.json as they come; arms that are there are not run again, and several calls may run side by side, each with --arms of its own.
 `--card` puts them into the model card: experiments.svg, patience.svg for the long arms, and a table of each.
 """
 

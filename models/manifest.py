@@ -20,7 +20,6 @@ def updated(text: str, folder: Path, accuracy: dict[str, float], temperature: di
     head, *tables = re.split(r"(?m)^(?=\[\[model\]\])", text)
     for i, table in enumerate(tables):
         file = folder / re.search(r'^file = "(.+)"$', table, re.M)[1]
-        precision = re.search(r'^precision = "(.+)"$', table, re.M)[1]
         if file.exists():
             table = re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{vgg.sha256(file)}"', table)
             table = re.sub(r"(?m)^bytes = \d+$", f"bytes = {file.stat().st_size}", table)
@@ -37,13 +36,16 @@ def main() -> None:
     args.add_argument("--evaluation", type=Path, help="what evaluate.py printed (JSON)")
     args.add_argument("--calibration", type=Path, help="what calibrate.py printed (JSON)")
     args = args.parse_args()
+    path = HERE / "manifest.toml"
+    old = path.read_text()
+    gone = [name for name in re.findall(r'(?m)^file = "(.+)"$', old) if not (HERE / name).exists()]
+    if args.check and gone:
+        raise SystemExit(f"manifest.toml lists what is not there: {', '.join(gone)}; restore it, or take its table out")
     last = lambda path: json.loads(path.read_text().strip().splitlines()[-1]) if path else {}
     measured, fitted = last(args.evaluation), last(args.calibration)
     accuracy = {f"vgg-{p}.onnx": measured[p]["accuracy"] for p in ("f32", "int8") if p in measured}
     accuracy |= measured.get("also", {})
     temperature = {name if name.endswith(".onnx") else f"vgg-{name}.onnx": found["temperature"] for name, found in fitted.items()}
-    path = HERE / "manifest.toml"
-    old = path.read_text()
     new = updated(old, HERE, accuracy, temperature)
     if args.check and new != old:
         raise SystemExit("manifest.toml does not fit the files beside it; run python manifest.py")

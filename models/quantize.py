@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from onnxruntime.quantization.quant_utils import QuantizationMode
 from onnxruntime.quantization.registry import QLinearOpsRegistry
 
 import vgg
-from dataset import PICTURES, check_classes
+from dataset import Faces
 
 CALIBRATION_FACES, SEED = 1024, 20
 RANGES = Path(__file__).with_name("calibration.json")
@@ -44,14 +45,11 @@ def decoded(path: str | Path) -> onnx.ModelProto:
     return model
 
 
-def training_faces(folder: Path, count: int = CALIBRATION_FACES) -> list[Path]:
-    """A seeded pick over all classes of the training folder."""
-    check_classes(folder)
-    faces = sorted(p for c in vgg.CLASSES for p in (folder / c).iterdir() if p.suffix.lower() in PICTURES)
-    if len(faces) < count:
-        raise SystemExit(f"{folder}: {len(faces)} training faces in class folders, {count} needed")
-    pick = np.random.default_rng(SEED).choice(len(faces), count, replace=False)
-    return [faces[i] for i in sorted(pick)]
+def training_faces(folder: Path, count: int = CALIBRATION_FACES) -> np.ndarray:
+    """Patches of a seeded pick over all classes of the training folder."""
+    faces = Faces.read(folder)
+    print(f"{folder}: {len(faces)} faces, {faces.notes()}", file=sys.stderr)
+    return faces.few(count, SEED)
 
 
 def measure(model: onnx.ModelProto, folder: Path) -> dict[str, list[float]]:
@@ -66,8 +64,8 @@ def measure(model: onnx.ModelProto, folder: Path) -> dict[str, list[float]]:
     session = ort.InferenceSession(probe.SerializeToString())
     names = [*outputs, "logits"]
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-    for path in training_faces(folder):
-        x = vgg.normalise(vgg.patch_of(path)).numpy()
+    for patch in training_faces(folder):
+        x = vgg.normalise(patch).numpy()
         values = session.run(names, {"input": x})
         low = np.minimum(low, [v.min() for v in values])
         high = np.maximum(high, [v.max() for v in values])

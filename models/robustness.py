@@ -141,13 +141,12 @@ def main() -> None:
     args.add_argument("--names", nargs="+", default=list(SUITE), choices=list(SUITE))
     args.add_argument("--limit", type=int, help="a seeded pick of so many pictures")
     args = args.parse_args()
-    paths, labels = faces(args.folder)
-    order = np.random.default_rng(1).permutation(len(paths))[: args.limit]
-    paths, labels, net = [paths[i] for i in order], labels[order], Folded(args.f32)
-    clean = [vgg.patch_of(p) for p in paths]
-    names = ["/".join(p.with_suffix("").parts[-2:]) for p in paths]
+    names, labels, patches = faces(args.folder)
+    order = np.random.default_rng(1).permutation(len(names))[: args.limit]
+    names, labels, net = [str(Path(names[i]).with_suffix("")) for i in order], labels[order], Folded(args.f32)
+    clean = list(patches[order])
     share = lambda patches: float((answers(net, patches) == labels).mean())
-    result = {"images": len(paths), "clean": share(clean)}
+    result = {"images": len(names), "clean": share(clean)}
     for name in args.names:
         for level in args.levels:
             spoilt = [corrupted(p, name, level, n) for p, n in zip(clean, names)]

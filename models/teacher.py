@@ -1,7 +1,7 @@
 """The scores that trained networks give to the training faces, averaged over them and over mirror images: soft labels.
 
 Trained on these beside the labels, a network learns in one look what its teachers need several for, and is not pushed to
-learn every wrong label by heart. Writes an N x 7 f32 .npy in the order in which `dataset.Faces` reads the folder.
+learn every wrong label by heart. Writes N x 7 probabilities as .npz, for `train.py --soft`.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ def main() -> None:
     args.add_argument("data", type=Path, help="folder with train/<class>/")
     args.add_argument("--weights", type=Path, nargs="+", required=True, help="the teachers: safetensors or .onnx")
     args.add_argument("--winograd", action="store_true", help="as train.py's")
-    args.add_argument("--out", type=Path, required=True, help="the .npy to write")
+    args.add_argument("--out", type=Path, required=True, help="the .npz to write")
     args = args.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     faces, nets = Faces.read(args.data / "train"), [load(path, args.winograd) for path in args.weights]
     bf16 = train.has_bf16_units() and not args.winograd
     parts = [scores(nets, faces.patches[at : at + 128], bf16) for at in range(0, len(faces), 128)]
     soft = torch.cat(parts).numpy()
-    np.save(args.out, soft)
+    faces.keep_scores(args.out, soft)
     print(f"{args.out}: {len(soft)} faces, {(soft.argmax(1) == faces.labels).mean():.4f} as labelled")
 
 

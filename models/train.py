@@ -24,7 +24,6 @@ import copy
 import hashlib
 import json
 import math
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +48,8 @@ def recipe_hash(args: argparse.Namespace, net: vgg.Vgg) -> str:
     # Where nothing follows them, epochs are only the end.
     shaping = args.schedule == "cosine" or args.schedule == "plateau" and (args.mixup or args.calm < args.strength)
     parts = {k: getattr(args, k) for k in RECIPE if k != "epochs" or shaping}
-    parts |= {k: digest(getattr(args, k)) for k in ("soft", "crops", "teacher") if getattr(args, k, None)}
+    parts |= {k: digest(getattr(args, k)) for k in ("crops", "teacher") if getattr(args, k, None)}
+    parts |= {"soft": [digest(path) for path in args.soft]} if args.soft else {}
     text = json.dumps([parts, shapes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -92,7 +92,8 @@ class Trainer:
                           else torch.optim.AdamW(groups, lr=args.lr))
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, "max", 0.1, args.patience, min_lr=1e-6)
         self.hash = recipe_hash(args, self.net)
-        self.epoch, self.step, self.best = 0, 0, 0.0
+        # `done`: steps of the epoch under way; `faces`: the digest of those that it trains on.
+        self.epoch, self.step, self.best, self.done, self.faces = 0, 0, 0.0, 0, ""
         self.bf16 = has_bf16_units() and not args.winograd
         self.begin = time.monotonic()
         self.moving = [(mine, theirs) for (name, mine), theirs in
@@ -124,7 +125,8 @@ class Trainer:
         return F.cross_entropy(logits, y, label_smoothing=self.args.smoothing)
 
     def save(self, path: Path) -> None:
-        state = {"recipe": self.hash, "epoch": self.epoch, "step": self.step, "best": self.best, "minutes": self.minutes(),
+        state = {"recipe": self.hash, "faces": self.faces, "epoch": self.epoch, "done": self.done, "step": self.step, "best": self.best,
+                 "minutes": self.minutes(),
                  "net": self.net.state_dict(), "average": self.average.state_dict(),
                  "optimiser": self.optimiser.state_dict(), "plateau": self.plateau.state_dict()}
         torch.save(state, path.with_suffix(".tmp"))
@@ -133,21 +135,24 @@ class Trainer:
     def resume(self, path: Path) -> None:
         try:
             state = torch.load(path, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as e:
-            raise SystemExit(f"{path}: no checkpoint of train.py ({str(e).splitlines()[0]}); expected the last.pt that it wrote") from None
+        except Exception as e:  # of whatever the file holds instead
+            why = (str(e) or type(e).__name__).splitlines()[0]
+            raise SystemExit(f"{path}: no checkpoint of train.py ({why}); expected the last.pt that it wrote") from None
         if not isinstance(state, dict) or state.get("recipe") != self.hash:
             found = state.get("recipe") if isinstance(state, dict) else "none"
             raise SystemExit(f"{path}: checkpoint of another recipe or other shapes ({found}, this run is {self.hash}); "
-                             f"resume with the options it was started with: {' '.join(RECIPE)} soft crops")
+                             f"resume with the options it was started with: {' '.join(RECIPE)} soft crops teacher")
+        if state.get("faces", self.faces) != self.faces:
+            raise SystemExit(f"{path}: checkpoint of a run on other training faces; resume with the data it was started with")
         for name in ("net", "average", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(state[name])
-        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        self.epoch, self.step, self.best, self.done = state["epoch"], state["step"], state["best"], state.get("done", 0)
         if self.args.schedule == "timed":  # whose minutes are the whole run's
             self.begin -= 60 * state["minutes"]
 
     def progress(self, steps_per_epoch: int) -> float:
-        """0 at the start, 1 at the end of the steps or, `timed`, of the minutes."""
-        done = self.step / (self.args.epochs * steps_per_epoch)
+        """0 at the start, 1 at the end of the epochs or, `timed`, of the minutes."""
+        done = (self.epoch + self.done / steps_per_epoch) / self.args.epochs
         if self.args.schedule == "timed":
             done = self.minutes() / self.args.minutes
         return min(done, 1.0)
@@ -223,16 +228,19 @@ class Trainer:
 
 
 def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
-    """Epochs until the recipe or the minutes end; a broken-off epoch is begun again on resume."""
+    """Epochs until the recipe or the minutes end; resumed, a broken-off epoch goes on with its next step. What is random in a step is
+    settled by the seed, the epoch and the step, so a run in pieces is the same as one in one go."""
     args = trainer.args
     over = lambda: args.minutes and trainer.minutes() > args.minutes
     steps, targets = len(train) // args.batch, targets_of(train, args)
+    whole = args.steps is None or args.steps >= steps
+    steps = steps if whole else args.steps
     crops = train.seen_by_detector(args.crops) if args.crops else None
     while trainer.epoch < args.epochs and not over():
-        rng = np.random.default_rng([args.seed, trainer.epoch])
-        torch.manual_seed(args.seed * 10_000 + trainer.epoch)
-        order, losses, started = rng.permutation(len(train)), [], time.monotonic()
-        for i in range(steps if not args.steps else min(steps, args.steps)):
+        order, losses, started = np.random.default_rng([args.seed, trainer.epoch]).permutation(len(train)), [], time.monotonic()
+        for i in range(trainer.done, steps):
+            rng = np.random.default_rng([args.seed, trainer.epoch, 1 + i])
+            torch.manual_seed((args.seed * 10_000 + trainer.epoch) * 10_000 + i)
             progress = trainer.progress(steps)
             trainer.set_rate(progress)
             pick = order[i * args.batch : (i + 1) * args.batch]
@@ -245,11 +253,16 @@ def run(trainer: Trainer, train: Faces, val: Faces, out: Path) -> None:
             if args.mixup:
                 x, y = mixed(x, y, rng, args.mixup * (1 - progress))
             losses.append(trainer.train_step(x, y))
+            if not math.isfinite(losses[-1]):
+                raise SystemExit(f"epoch {trainer.epoch + 1}, step {i + 1}: the loss is no number any more; choose a lower --lr. "
+                                 f"{out / 'last.pt'} is still what was kept before this epoch")
+            trainer.done += 1
             if over():
                 break
-        whole = len(losses) == steps
-        trainer.epoch += int(whole or bool(args.steps))
-        report(trainer, val, out, losses, time.monotonic() - started, whole)
+        complete = trainer.done >= steps
+        if complete:
+            trainer.epoch, trainer.done = trainer.epoch + 1, 0
+        report(trainer, val, out, losses, time.monotonic() - started, complete and whole)
 
 
 def mixed(x: torch.Tensor, y: torch.Tensor, rng: np.random.Generator, share: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -263,13 +276,11 @@ def mixed(x: torch.Tensor, y: torch.Tensor, rng: np.random.Generator, share: flo
 
 
 def targets_of(train: Faces, args: argparse.Namespace) -> torch.Tensor:
-    """Class numbers; with --soft, the label's own row mixed with the teacher's."""
+    """Class numbers; with --soft, the label's own row mixed with the teachers'."""
     labels = torch.from_numpy(train.labels)
     if not args.soft:
         return labels
-    soft = torch.from_numpy(np.load(args.soft)).float()
-    if soft.shape != (len(train), len(vgg.CLASSES)):
-        raise SystemExit(f"{args.soft}: {tuple(soft.shape)} scores for {len(train)} faces; made from other pictures?")
+    soft = torch.stack([train.scores(path) for path in args.soft]).mean(0)
     return args.soft_share * soft + (1 - args.soft_share) * F.one_hot(labels, len(vgg.CLASSES))
 
 
@@ -295,7 +306,7 @@ def report(trainer: Trainer, val: Faces, out: Path, losses: list[float], seconds
 def parser(about: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("data", type=Path, help="folder with train/<class>/ and val/<class>/")
-    parser.add_argument("--out", type=Path, default=Path("build/train"))
+    parser.add_argument("--out", type=Path, help="default: where --resume lies, else build/train")
     parser.add_argument("--init", type=Path, help="safetensors to start from instead of random weights")
     parser.add_argument("--resume", type=Path, help="last.pt of the same recipe")
     parser.add_argument("--minutes", type=float,
@@ -325,8 +336,9 @@ def parser(about: str) -> argparse.ArgumentParser:
                         "(sharpness-aware minimisation, 0.05 to 0.2; a step takes half as long again)")
     parser.add_argument("--freeze", nargs="*", default=[], choices=("lin1", "lin2", *(f"block_{b}" for b in vgg.BLOCKS)),
                         help="layers whose weights stay as they are")
-    parser.add_argument("--soft", type=Path, help="teacher.py's scores of the training faces")
-    parser.add_argument("--soft-share", type=float, default=0.6, help="of the teacher in the target, 0..1")
+    parser.add_argument("--soft", type=Path, nargs="+", help="the teachers' scores of the training faces (teacher.py, kernel_teacher.py), "
+                        "each counting the same")
+    parser.add_argument("--soft-share", type=float, default=0.6, help="of the teachers in the target, 0..1")
     parser.add_argument("--winograd", action="store_true", help="convolutions of winograd.py in f32: for CPUs without bf16")
     parser.add_argument("--seed", type=int, default=1)
     return parser
@@ -336,6 +348,7 @@ def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.init and args.resume:
         parser.error("--init starts anew, --resume goes on: choose one")
+    args.out = args.out or (args.resume.parent if args.resume else Path("build/train"))
     if args.schedule == "timed" and not args.minutes:
         parser.error("--schedule timed needs --minutes")
     if args.threads:
@@ -346,10 +359,11 @@ def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def start(trainer: Trainer, train: Faces, val: Faces) -> None:
     args = trainer.args
+    trainer.faces, there = train.digest(), args.out / "last.pt"
     if args.resume:
         trainer.resume(args.resume)
-    elif (args.out / "last.pt").exists():
-        raise SystemExit(f"{args.out}: holds a run already; go on with it (--resume {args.out / 'last.pt'}) or choose another --out")
+    if there.exists() and not (args.resume and there.samefile(args.resume)):
+        raise SystemExit(f"{args.out}: holds a run already; go on with it (--resume {there}) or choose another --out")
     if len(train) < args.batch:
         raise SystemExit(f"{args.data / 'train'}: {len(train)} faces, fewer than one batch; choose a --batch of {len(train)} at most")
     args.out.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,9 @@ AVX-512 while the transforms kept to one core: `python winograd.py` measures bot
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
+import platform
 import sys
 import time
 from pathlib import Path
@@ -28,6 +30,15 @@ LANES = 16  # the widest vector of winograd.cpp; layers whose channels fill it f
 ROWS = 288
 
 
+def processor() -> str:
+    """Of what this CPU can do: torch keeps what it builds, and a home may move to a smaller machine."""
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        flags = platform.processor()
+    return hashlib.sha256(flags.encode()).hexdigest()[:8]
+
+
 @functools.cache
 def kernels():
     from torch.utils.cpp_extension import load
@@ -35,7 +46,7 @@ def kernels():
     # Where the packages of a virtual environment that is not activated lie.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     source = Path(__file__).with_name("winograd.cpp")
-    return load("moodlight_winograd", [str(source)], extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"])
+    return load(f"moodlight_winograd_{processor()}", [str(source)], extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"])
 
 
 @functools.cache

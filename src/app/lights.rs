@@ -23,7 +23,11 @@ pub fn test(
     let count = lines.len();
     walk::through(&mut leds, &lines, step, stop, |line, lit| {
         let pin = settings.wires.iter().find(|w| w.line == line.name());
-        let where_ = pin.map_or_else(|| "simulated".into(), |w| w.pin.to_string());
+        let where_ = match pin {
+            Some(w) if settings.board.hardware == Hardware::Real => w.pin.to_string(),
+            Some(w) => format!("{}, simulated", w.pin),
+            None => "simulated".into(),
+        };
         match lit {
             Ok(()) => say(&format!("{:<9} {where_}\n", line.name())),
             Err(e) => {
@@ -34,7 +38,12 @@ pub fn test(
     })?;
     match stop.requested() {
         Some(_) => say("stopped; all are dark again\n")?,
-        None => say(&format!("{count} lights, all dark again. Was it the right one each time?\n"))?,
+        None if settings.board.hardware == Hardware::Real => {
+            say(&format!("{count} lights, all dark again. Was it the right one each time?\n"))?
+        }
+        None => say(&format!(
+            "{count} lights, all simulated: no pin was touched; name the board with --board or in a config to light real ones\n"
+        ))?,
     }
     Ok(failed)
 }

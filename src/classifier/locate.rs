@@ -51,7 +51,7 @@ fn fitting(found: Found, role: Role, precision: Precision) -> Result<Found, Clas
         return Ok(found);
     }
     let reason = format!(
-        "\"{}\" is the {} in {}, expected the {} in {} (--precision)",
+        "\"{}\" is the {} in {}, expected the {} in {} (--precision, or precision under [model] in the config)",
         entry.name,
         entry.role.name(),
         entry.precision.name(),

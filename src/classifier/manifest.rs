@@ -229,7 +229,8 @@ pub fn fingerprint(path: &Path) -> Result<(u64, String), ClassifierError> {
 pub(super) fn unreadable(path: &Path, e: &std::io::Error) -> ClassifierError {
     let reason = match e.kind() {
         std::io::ErrorKind::NotFound => {
-            "no such file; reinstall the package's models folder or give one with --model FILE".to_string()
+            "no such file; reinstall the package's models folder, or name another with --model or file under [model] in the config"
+                .to_string()
         }
         _ => format!("cannot be read ({e}); check its permissions and the disk"),
     };

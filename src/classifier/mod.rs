@@ -53,8 +53,8 @@ pub enum ClassifierError {
     )]
     Differs { model: String, what: &'static str, expected: String, found: String },
     #[error(
-        "no models folder with a manifest.toml was found (looked in {tried}); name one in $MOODLIGHT_MODELS or give \
-         --model FILE"
+        "no models folder with a manifest.toml was found (looked in {tried}); name one in $MOODLIGHT_MODELS, or a \
+         file with --model or file under [model] in the config"
     )]
     NoModels { tried: String },
     #[error(

@@ -48,7 +48,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ModelChoice {
     /// Classifier file, a folder with a manifest.toml, or a name that `model list` shows [default: looked for in
-    /// $MOODLIGHT_MODELS, beside the binary, /usr/share/moodlight/models, the source tree]
+    /// $MOODLIGHT_MODELS, beside the binary, what `model install` installed, /usr/share/moodlight/models, the source tree]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
 }
@@ -59,7 +59,7 @@ pub struct Place {
     /// Config file [default: $MOODLIGHT_CONFIG, then /etc/moodlight/moodlight.toml; `run` without one plays the demo]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Board profile by name, or its file [default: the config's, else recognised, else sim]
+    /// Board profile by name, or its file [default: the config's, else recognised where there is a config, else sim]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
 }

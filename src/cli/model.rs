@@ -43,7 +43,8 @@ struct Listed {
 
 fn list(json: bool) -> CommandResult {
     let folders = locate::folders().map_err(anyhow::Error::from)?;
-    let all: Vec<Vec<Listed>> = folders.iter().map(|dir| listed_in(dir)).collect::<anyhow::Result<_>>()?;
+    let all = folders.iter().map(|dir| Ok(entries_of(dir)?.map(listed).collect()));
+    let all: Vec<Vec<Listed>> = all.collect::<anyhow::Result<_>>()?;
     if json {
         print_json(&all.iter().flatten().collect::<Vec<_>>())?;
         return Ok(Exit::Done);
@@ -54,13 +55,14 @@ fn list(json: bool) -> CommandResult {
     Ok(Exit::Done)
 }
 
-fn listed_in(folder: &Path) -> anyhow::Result<Vec<Listed>> {
+/// What a folder's manifest lists, and where it should lie.
+fn entries_of(folder: &Path) -> anyhow::Result<impl Iterator<Item = Found>> {
     let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
-    Ok(manifest.models.into_iter().map(|m| listed(folder, m)).collect())
+    let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
+    Ok(manifest.models.into_iter().map(found))
 }
 
-fn listed(folder: &Path, entry: ModelEntry) -> Listed {
-    let path = folder.join(&entry.file);
+fn listed(Found { path, entry, .. }: Found) -> Listed {
     Listed {
         present: path.is_file(),
         path: path.display().to_string(),
@@ -216,9 +218,7 @@ fn verify(given: Option<&Path>, json: bool) -> CommandResult {
 fn verdicts_of_folders(folders: &[PathBuf]) -> anyhow::Result<Vec<Verdict>> {
     let mut verdicts = Vec::new();
     for folder in folders {
-        let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
-        let found = |entry: ModelEntry| Found { path: folder.join(&entry.file), entry, listed: true };
-        verdicts.extend(manifest.models.into_iter().map(|entry| verdict_of(&found(entry))));
+        verdicts.extend(entries_of(folder)?.map(|found| verdict_of(&found)));
     }
     Ok(verdicts)
 }

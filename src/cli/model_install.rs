@@ -54,9 +54,19 @@ pub fn run(args: &InstallArgs) -> CommandResult {
 /// be asked. A config that cannot be read is the service's to complain of.
 fn passed_over(candidates: &[Candidate]) -> Option<String> {
     let settings = super::run::settings_of(&Place::default()).ok()?;
+    let classifiers = || candidates.iter().map(|c| &c.found.entry).filter(|e| e.role == Role::Classifier);
+    let Some(entry) = classifiers().find(|e| e.precision == settings.precision) else {
+        return classifiers().next().map(|e| {
+            format!(
+                "{0} will not be used: this board computes in {1}; to use it, write precision = \"{2}\" and file = \"{0}\" under \
+                 [model] in the config",
+                e.name,
+                settings.precision.name(),
+                e.precision.name()
+            )
+        });
+    };
     let chosen = settings.model.as_deref()?;
-    let purpose = (Role::Classifier, settings.precision);
-    let entry = candidates.iter().map(|c| &c.found.entry).find(|e| (e.role, e.precision) == purpose)?;
     let asked = locate::is_name(chosen) && chosen == Path::new(&entry.name);
     (!asked).then(|| {
         format!(

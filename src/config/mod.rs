@@ -52,7 +52,7 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceSettings {
-    /// SRC as for `--source`. Default: the board's camera, /dev/video0 where the profile names none.
+    /// SRC as for `--source`. Default: the board's camera; where the profile names none, as on the simulated board, the demo clip.
     pub src: Option<String>,
     /// Mirrored, as people know themselves. The whole corridor sees it so: a face's scores change a little, as those of
     /// its mirror image do. Default false.

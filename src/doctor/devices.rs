@@ -49,7 +49,7 @@ fn camera_advice(reason: &str) -> (&'static str, Option<&'static str>) {
             ("let this user into the group video, then log in again", Some("sudo usermod -aG video $USER"))
         }
         r if r.contains("raw sensor") || r.contains("CSI") => (
-            "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi",
+            "a ribbon-cable camera is read by its maker's program: set [source] src to the profile's camera.csi (/usr/share/doc/moodlight/boards)",
             None,
         ),
         r if r.contains("no such camera") || r.contains("no camera") => {
@@ -89,7 +89,10 @@ pub fn nodes(nodes: &[VideoNode], camera: &Camera) -> Check {
 
 pub fn frame_rate(camera: &Camera) -> Check {
     let Camera::Works(stream) = camera else {
-        return Check::skip("frame_rate", "not measured: no camera is open here");
+        return Check::skip(
+            "frame_rate",
+            "not measured: no camera is open here; a running service has it: stop that first",
+        );
     };
     let fps = stream.frames as f32 / stream.seconds.max(0.001);
     let promised = stream.promised.map_or_else(String::new, |p| format!(", {p:.0} promised"));

@@ -210,7 +210,10 @@ fn decode(bytes: &[u8], upright: Upright) -> Result<Still, Fault> {
     }
     let format = image::guess_format(bytes).map_err(|_| Fault::NotAPicture)?;
     let libjpegs = match format {
-        ImageFormat::Jpeg => jpeg::gray(bytes, &check_jpeg(bytes)?),
+        ImageFormat::Jpeg => {
+            let (header, picture) = whole_jpeg(bytes)?;
+            jpeg::gray(picture, &header)
+        }
         _ => None,
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -239,11 +242,11 @@ fn decode(bytes: &[u8], upright: Upright) -> Result<Still, Fault> {
     Ok(Still { width, height, pixels }.turned(Orientation::from_exif(orientation)))
 }
 
-/// The decoder fills up what is missing with gray and says nothing: look for the end first.
-fn check_jpeg(bytes: &[u8]) -> Result<jpeg::JpegHeader, Fault> {
+/// The picture up to its end. The decoder fills up what is missing with gray and says nothing: look for the end first.
+fn whole_jpeg(bytes: &[u8]) -> Result<(jpeg::JpegHeader, &[u8]), Fault> {
     let header = jpeg::JpegHeader::read(bytes).map_err(jpeg_fault)?;
     match jpeg::end(bytes, header.scan) {
-        Some(_) => Ok(header),
+        Some(end) => Ok((header, &bytes[..end])),
         None => Err(jpeg_fault(jpeg::JpegError::Truncated)),
     }
 }

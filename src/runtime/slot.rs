@@ -11,7 +11,7 @@
 //! allocated per frame.
 
 use crate::frame::{Frame, Timestamp};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What the capture thread last said of itself.
@@ -38,7 +38,7 @@ struct Inner<A> {
     /// How long the source may give nothing and be well.
     silence: Duration,
     /// Why frames were left out since the last good one.
-    flaw: Option<String>,
+    flaw: Option<Arc<str>>,
     dropped: u64,
     damaged: u64,
     state: CameraState,
@@ -85,7 +85,7 @@ pub struct Vigil {
     /// So long without a frame is nothing unusual with this source.
     pub silence: Duration,
     /// Why those that came since then were left out.
-    pub flaw: Option<String>,
+    pub flaw: Option<Arc<str>>,
 }
 
 impl<A> Default for Slot<A> {
@@ -167,7 +167,7 @@ impl<A> Slot<A> {
     /// Capture: a frame was damaged and is left out.
     pub fn leave_out(&self, reason: &str) {
         let mut inner = self.lock();
-        inner.flaw = Some(reason.to_owned());
+        inner.flaw = Some(reason.into());
         inner.damaged += 1;
         inner.alive += 1;
     }

@@ -109,7 +109,8 @@ fn json_and_fix_are_two_answers() {
 
 #[test]
 fn a_walk_through_the_lights_names_each() {
-    let ran = moodlight(["leds", "test", "--board", "sim", "--step", "1ms"]).expect(0, &["10 lights"]);
+    let ran = moodlight(["leds", "test", "--board", "sim", "--step", "1ms"])
+        .expect(0, &["10 lights", "simulated", "no pin was touched"]);
     let names: Vec<&str> = ran.stdout.lines().filter_map(|l| l.split_whitespace().next()).collect();
     let expect =
         ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "uncertain", "no_face", "fault"];

@@ -68,8 +68,10 @@ fn an_unlisted_file_is_run_in_its_own_precision(#[case] file: &str, #[case] own:
     let result = ran.json();
     assert!(result[own]["accuracy"].is_number(), "{result:#}");
     assert!(result.get(other).is_none() && result.get("agreement").is_none(), "{result:#}");
-    let refusal =
-        format!("\"mine\" is the classifier in {own}, expected the classifier in {other} (--precision)");
+    let refusal = format!(
+        "\"mine\" is the classifier in {own}, expected the classifier in {other} (--precision, or precision under \
+         [model] in the config)"
+    );
     eval(&scratch, &[&args[..], &[other]].concat()).expect(1, &[refusal.as_str()]);
 }
 

@@ -1,6 +1,7 @@
 //! `model install` as its owner meets it, into a state folder of the test's own.
 
 use crate::harness::{Ran, Scratch, command, data, finish, model_file, moodlight};
+use rstest::rstest;
 use sha2::{Digest, Sha256};
 
 fn sha(bytes: &[u8]) -> String {
@@ -122,22 +123,27 @@ fn an_installed_model_is_listed_and_verified() {
     assert_eq!(bad, ["mine"]);
 }
 
-/// A small board's profile names the light variant, and a name goes before what is installed.
-#[test]
-fn an_install_that_the_boards_choice_passes_over_says_so() {
-    let bench = Bench::new(false);
-    let file = bench.models.path("vgg-int8.onnx").display().to_string();
-    let install = |config: &[u8]| {
-        bench.state.write("own.toml", config);
-        let mut command = command();
-        command.args(["model", "install", &file]).env("MOODLIGHT_STATE", bench.state.path(""));
-        finish(command.env("MOODLIGHT_CONFIG", bench.state.path("own.toml")))
-            .expect(0, &["installed vgg-int8"])
-    };
-    let passed_over = |ran: Ran| ran.stderr.contains("will not be used");
-    assert!(passed_over(install(b"board = \"rpi-zero2w\"\n")));
-    assert!(!passed_over(install(b"board = \"rpi-zero2w\"\n[model]\nfile = \"vgg-int8\"\n")));
-    assert!(!passed_over(install(b"board = \"rpi4\"\n")));
+/// A small board's profile names the light variant, and a name goes before what is installed; a board that computes in
+/// integers does not ask an f32 file.
+#[rstest]
+#[case::profile_names_another("vgg-int8", "board = \"rpi-zero2w\"\n", &["chooses vgg-light-int8", "file = \"vgg-int8\""])]
+#[case::config_names_it("vgg-int8", "board = \"rpi-zero2w\"\n[model]\nfile = \"vgg-int8\"\n", &[])]
+#[case::boards_usual("vgg-int8", "board = \"rpi4\"\n", &[])]
+#[case::other_precision("vgg-f32", "board = \"rpi4\"\n", &["computes in int8", "precision = \"f32\""])]
+#[case::precision_asked_for("vgg-f32", "board = \"rpi4\"\n[model]\nprecision = \"f32\"\n", &[])]
+fn an_install_that_would_never_be_asked_says_so(
+    #[case] model: &str,
+    #[case] config: &str,
+    #[case] words: &[&str],
+) {
+    let state = Scratch::new();
+    state.write("own.toml", config.as_bytes());
+    let mut command = command();
+    command.args(["model", "install"]).arg(model_file(&format!("{model}.onnx")));
+    command.env("MOODLIGHT_STATE", state.path("")).env("MOODLIGHT_CONFIG", state.path("own.toml"));
+    let ran = finish(&mut command).expect(0, &[&format!("installed {model}")]);
+    assert_eq!(ran.stderr.contains("will not be used"), !words.is_empty(), "{}", ran.stderr);
+    assert!(words.iter().all(|word| ran.stderr.contains(word)), "{}", ran.stderr);
 }
 
 #[test]

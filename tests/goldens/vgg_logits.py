@@ -67,11 +67,11 @@ def committed() -> list[tuple[str, np.ndarray]]:
 
 def from_fer(folder: Path, limit: int | None) -> list[tuple[str, np.ndarray]]:
     """All faces, or a seeded pick of `limit`."""
-    paths, _ = faces(folder)
-    if limit and limit < len(paths):
-        pick = np.random.default_rng(SEED).choice(len(paths), limit, replace=False)
-        paths = [paths[i] for i in sorted(pick)]
-    return [(str(p.relative_to(folder)), vgg.patch_of(p)) for p in paths]
+    names, _, patches = faces(folder)
+    pick = range(len(names))
+    if limit and limit < len(names):
+        pick = sorted(np.random.default_rng(SEED).choice(len(names), limit, replace=False))
+    return [(names[i], patches[i]) for i in pick]
 
 
 def computed(named: list[tuple[str, np.ndarray]], models: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:

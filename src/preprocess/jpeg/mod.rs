@@ -79,15 +79,14 @@ impl LumaJpeg {
     }
 }
 
-/// The pixels of a gray picture as libjpeg has them. `None` for colour, for the rarer kinds, and for coded data that are not whole:
+/// The pixels of a gray picture, which goes to its [`end`] and no further, as libjpeg has them. `None` for colour, for the rarer kinds, and for coded data that are not whole:
 /// those are left to a decoder that takes them.
 pub fn gray(jpeg: &[u8], header: &JpegHeader) -> Option<GrayImage> {
     if header.components != 1 {
         return None;
     }
     let mut out = GrayImage::new(header.width, header.height);
-    let end = end(jpeg, header.scan)?;
-    match Baseline::default().decode(&jpeg[..end], &mut out) {
+    match Baseline::default().decode(jpeg, &mut out) {
         Ok(Outcome::Decoded) => Some(out),
         Ok(Outcome::NotBaseline) | Err(_) => None,
     }
