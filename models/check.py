@@ -1,4 +1,4 @@
-"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. A minute or two.
+"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. Two to five minutes.
 
     make -C models check
 
@@ -7,6 +7,8 @@ Each case is one command line and what it must end with: exit status 0 and the l
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -340,7 +342,8 @@ def main() -> None:
     for name, case in CASES.items():
         with tempfile.TemporaryDirectory() as root:
             try:
-                case(Bench(Path(root)))
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    case(Bench(Path(root)))
                 print(f"ok      {name}", flush=True)
             except Exception as e:
                 failed += 1
