@@ -102,12 +102,14 @@ def the_same_in_one_go(*options: str) -> Callable[[Bench], None]:
 class StepByStep(train.Trainer):
     """Its minutes are over after a step."""
 
+    begun = 0
+
     def resume(self, path: Path) -> None:
         super().resume(path)
         self.begun = self.step
 
     def minutes(self) -> float:
-        return float(self.step - getattr(self, "begun", 0))
+        return float(self.step - self.begun)
 
 
 def the_same_in_pieces(bench: Bench) -> None:
@@ -345,7 +347,7 @@ def main() -> None:
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     case(Bench(Path(root)))
                 print(f"ok      {name}", flush=True)
-            except Exception as e:
+            except (Exception, SystemExit) as e:
                 failed += 1
                 print(f"FAILED  {name}\n{type(e).__name__}: {e}", flush=True)
     print(f"{len(CASES) - failed} passed, {failed} failed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def check_classes(folder: Path) -> None:
                          f"English names {' '.join(vgg.CLASSES)}")
     if foreign := found - set(vgg.CLASSES):
         raise SystemExit(f"{folder}: foreign class folders {sorted(foreign)}; expected {' '.join(vgg.CLASSES)}")
+
+
+def as_stored(path: Path) -> np.ndarray:
+    """The gray pixels of a picture, in its own size."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))
 
 
 @dataclass
@@ -82,13 +89,13 @@ class Faces:
         return f"per class {dict(zip(vgg.CLASSES, counts.tolist()))}, skipped: {skipped}"
 
     @staticmethod
-    def read(folder: Path) -> "Faces":
+    def read(folder: Path, decode: Callable[[Path], np.ndarray] = as_stored) -> "Faces":
         check_classes(folder)
         patches, labels, names, skipped = [], [], [], Counter()
         for label, name in enumerate(vgg.CLASSES):
             before = len(labels)
             for path in sorted((folder / name).iterdir()):
-                patch = read_patch(path, skipped)
+                patch = read_patch(path, decode, skipped)
                 if patch is not None:
                     patches.append(patch)
                     labels.append(label)
@@ -110,13 +117,12 @@ class Faces:
         return seen
 
 
-def read_patch(path: Path, skipped: Counter) -> np.ndarray | None:
+def read_patch(path: Path, decode: Callable[[Path], np.ndarray], skipped: Counter) -> np.ndarray | None:
     if path.suffix.lower() not in PICTURES:
         skipped["no picture by name"] += 1
         return None
     try:
-        with Image.open(path) as image:
-            patch = np.asarray(image.convert("L"))
+        patch = decode(path)
     except UNREADABLE:
         skipped["unreadable"] += 1
         return None

@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from onnx import numpy_helper
 from torch.nn import functional as F
 
 import vgg
-from dataset import PICTURES, UNREADABLE, check_classes
+from dataset import Faces
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "goldens"))
 from exact import Exact  # noqa: E402
@@ -53,25 +52,10 @@ class Folded:
 def faces(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names (class/file), labels and patches of the pictures of any size, by class, then name. What is skipped is counted on
     stderr; missing, foreign and empty classes are refused."""
-    check_classes(folder)
-    names, labels, patches, skipped = [], [], [], Counter()
-    for label, name in enumerate(vgg.CLASSES):
-        for path in sorted((folder / name).iterdir()):
-            if path.suffix.lower() not in PICTURES:
-                skipped["no picture by name"] += 1
-                continue
-            try:
-                patches.append(vgg.patch_of(path))
-            except UNREADABLE:
-                skipped["unreadable"] += 1
-                continue
-            names.append(f"{name}/{path.name}")
-            labels.append(label)
-        if label not in labels:
-            raise SystemExit(f"{folder / name}: no usable picture ({dict(skipped)})")
-    if skipped:
-        print(f"{folder}: skipped {dict(skipped)}", file=sys.stderr)
-    return names, np.array(labels), np.stack(patches)
+    found = Faces.read(folder, vgg.patch_of)
+    if found.skipped:
+        print(f"{folder}: skipped {dict(found.skipped)}", file=sys.stderr)
+    return found.names, found.labels, found.patches
 
 
 def scores(labels: np.ndarray, logits: np.ndarray) -> dict:

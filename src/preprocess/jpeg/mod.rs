@@ -79,8 +79,8 @@ impl LumaJpeg {
     }
 }
 
-/// The pixels of a gray picture, which goes to its [`end`] and no further, as libjpeg has them. `None` for colour, for the rarer kinds, and for coded data that are not whole:
-/// those are left to a decoder that takes them.
+/// The pixels of a gray picture, which goes to its [`end`] and no further, as libjpeg has them. `None` for colour, for the
+/// rarer kinds, and for coded data that are not whole: those are left to a decoder that takes them.
 pub fn gray(jpeg: &[u8], header: &JpegHeader) -> Option<GrayImage> {
     if header.components != 1 {
         return None;
