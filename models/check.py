@@ -58,6 +58,12 @@ class Bench:
         ran = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
         return ran.returncode, ran.stdout + ran.stderr
 
+    def trained(self, *options: str, size: tuple[str, ...] = QUICK) -> str:
+        """What a run that must come to its end said."""
+        status, said = self.train(*options, size=size)
+        assert status == 0, said
+        return said
+
     def log(self) -> list[dict]:
         return [json.loads(line) for line in (self.out / "log.jsonl").read_text().splitlines()]
 
@@ -66,8 +72,7 @@ def run_and_resume(bench: Bench, *options: str) -> tuple[int, int]:
     """The log's lines after a run, and after the same run resumed."""
     lengths = []
     for more in ((), ("--resume", bench.out / "last.pt")):
-        status, said = bench.train(*options, *more)
-        assert status == 0, said
+        bench.trained(*options, *more)
         lengths.append(len(bench.log()))
     return lengths[0], lengths[1]
 
@@ -91,8 +96,7 @@ def the_same_in_one_go(*options: str) -> Callable[[Bench], None]:
         for parts in (("2", "3"), ("3",)):
             for epochs in parts:
                 resume = ("--resume", bench.out / "last.pt") if bench.out.exists() else ()
-                status, said = bench.train("--epochs", epochs, *options, *resume, size=WHOLE)
-                assert status == 0, said
+                bench.trained("--epochs", epochs, *options, *resume, size=WHOLE)
             logs.append([{k: line[k] for k in ("epoch", "loss", "val", "lr")} for line in bench.log()])
             shutil.rmtree(bench.out)
         assert len(logs[0]) == 3 and logs[0] == logs[1], logs
@@ -142,8 +146,7 @@ def minutes_are_the_whole_runs(bench: Bench) -> None:
 def trains(*options: str) -> Callable[[Bench], None]:
     """One epoch of this recipe comes to its end with a loss that is a number."""
     def case(bench: Bench) -> None:
-        status, said = bench.train("--epochs", "1", *options)
-        assert status == 0, said
+        bench.trained("--epochs", "1", *options)
         assert [line["loss"] > 0 for line in bench.log()] == [True], bench.log()
     return case
 
@@ -158,8 +161,7 @@ def refused(spoil: Callable[[Bench], tuple], *words: str) -> Callable[[Bench], N
 
 
 def of_another_rate(bench: Bench) -> tuple:
-    status, said = bench.train("--epochs", "1", "--lr", "0.03")
-    assert status == 0, said
+    bench.trained("--epochs", "1", "--lr", "0.03")
     return "--lr", "0.02", "--resume", bench.out / "last.pt"
 
 
@@ -173,8 +175,7 @@ def soft_labels(bench: Bench, share: float) -> Path:
 
 
 def of_other_soft_labels(bench: Bench) -> tuple:
-    status, said = bench.train("--epochs", "1", "--soft", soft_labels(bench, 0.5))
-    assert status == 0, said
+    bench.trained("--epochs", "1", "--soft", soft_labels(bench, 0.5))
     return "--soft", soft_labels(bench, 0.9), "--resume", bench.out / "last.pt"
 
 
@@ -192,22 +193,19 @@ def soft_labels_without_numbers(bench: Bench) -> tuple:
 def of_other_shapes(bench: Bench) -> tuple:
     small = vgg.Vgg(0.2, (8, 8, 8, 8), 16)
     save_file({k: v for k, v in small.state_dict().items() if v.dtype.is_floating_point}, bench.root / "small.safetensors")
-    status, said = bench.train("--epochs", "1", "--init", bench.root / "small.safetensors")
-    assert status == 0, said
+    bench.trained("--epochs", "1", "--init", bench.root / "small.safetensors")
     return "--resume", bench.out / "last.pt"
 
 
 def of_other_faces(bench: Bench) -> tuple:
-    status, said = bench.train("--epochs", "1")
-    assert status == 0, said
+    bench.trained("--epochs", "1")
     shutil.copy(bench.data / "train" / "sad" / "0.png", bench.data / "train" / "fear" / "0.png")
     return "--resume", bench.out / "last.pt"
 
 
 def over_another_run(bench: Bench) -> tuple:
     for out in (bench.out, bench.root / "other"):
-        status, said = bench.train("--epochs", "1", "--out", out)
-        assert status == 0, said
+        bench.trained("--epochs", "1", "--out", out)
     return "--resume", bench.out / "last.pt", "--out", bench.root / "other"
 
 
@@ -225,8 +223,7 @@ def cut_off(path: Path) -> None:
 
 
 def begun_already(bench: Bench) -> tuple:
-    status, said = bench.train("--epochs", "1")
-    assert status == 0, said
+    bench.trained("--epochs", "1")
     return ()
 
 
@@ -277,8 +274,7 @@ def skipped_with_counts(bench: Bench) -> None:
     (happy / "torn.png").write_bytes((happy / "0.png").read_bytes()[:40])
     (happy / "notes.txt").write_text("no picture\n")
     Image.new("L", (47, 48)).save(happy / "narrow.png")
-    status, said = bench.train("--epochs", "1")
-    assert status == 0, said
+    said = bench.trained("--epochs", "1")
     assert "skipped: 1 no picture by name, 1 not 48x48, 1 unreadable" in said, said
 
 

@@ -55,26 +55,19 @@ pub fn run(args: &InstallArgs) -> CommandResult {
 fn passed_over(candidates: &[Candidate]) -> Option<String> {
     let settings = super::run::settings_of(&Place::default()).ok()?;
     let classifiers = || candidates.iter().map(|c| &c.found.entry).filter(|e| e.role == Role::Classifier);
+    let told = |name: &str, reason: String, keys: String| {
+        format!("{name} will not be used: this board {reason}; to use it, write {keys} under [model] in the config")
+    };
     let Some(entry) = classifiers().find(|e| e.precision == settings.precision) else {
         return classifiers().next().map(|e| {
-            format!(
-                "{0} will not be used: this board computes in {1}; to use it, write precision = \"{2}\" and file = \"{0}\" under \
-                 [model] in the config",
-                e.name,
-                settings.precision.name(),
-                e.precision.name()
-            )
+            let keys = format!("precision = \"{}\" and file = \"{}\"", e.precision.name(), e.name);
+            told(&e.name, format!("computes in {}", settings.precision.name()), keys)
         });
     };
     let chosen = settings.model.as_deref()?;
     let asked = locate::is_name(chosen) && chosen == Path::new(&entry.name);
-    (!asked).then(|| {
-        format!(
-            "{0} will not be used: this board's config or profile chooses {1}; to use it, write file = \"{0}\" under [model] in the config",
-            entry.name,
-            chosen.display()
-        )
-    })
+    let reason = || format!("has a config or profile that chooses {}", chosen.display());
+    (!asked).then(|| told(&entry.name, reason(), format!("file = \"{}\"", entry.name)))
 }
 
 /// A folder stands for every file that its manifest lists.

@@ -91,7 +91,7 @@ pub fn frame_rate(camera: &Camera) -> Check {
     let Camera::Works(stream) = camera else {
         return Check::skip(
             "frame_rate",
-            "not measured: no camera is open here; a running service has it: stop that first",
+            "not measured: no camera is open here; where the service runs, it has the camera: stop it first",
         );
     };
     let fps = stream.frames as f32 / stream.seconds.max(0.001);
