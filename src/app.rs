@@ -23,6 +23,7 @@ use crate::runtime::{Counters, Ending, Session, Stop, live, lockstep};
 use crate::source::{FrameSource, SourceError, SourceSpec};
 pub use doctor::facts as doctor_facts;
 pub use lights::test as leds_test;
+pub use mute::Shutter;
 
 use anyhow::Context;
 use std::io::{IsTerminal, Write};
@@ -53,6 +54,8 @@ pub struct RunOptions {
     pub snapshot: Option<PathBuf>,
     /// Nobody watches: installed models that turn out bad are given up.
     pub service: bool,
+    /// Whether the mute button has closed the camera.
+    pub shutter: Shutter,
 }
 
 /// Settings and flags, checked as far as that is possible without opening anything.
@@ -106,7 +109,7 @@ fn run_until(plan: Plan, stop: &Stop, ready: &dyn Fn(&[PathBuf])) -> anyhow::Res
         .trace
         .as_ref()
         .map(|path| {
-            Trace::open(path, options.trace_frames)
+            Trace::open(path, options.trace_frames, options.service)
                 .with_context(|| format!("trace {}: cannot be written; choose another place", path.display()))
         })
         .transpose()?;
@@ -139,9 +142,7 @@ fn run_until(plan: Plan, stop: &Stop, ready: &dyn Fn(&[PathBuf])) -> anyhow::Res
     let played = catch_unwind(AssertUnwindSafe(|| {
         session.start(&start);
         ready(&models);
-        for lenient::Gap { what, why } in lenience.into_gaps() {
-            session.missing(&what, &why);
-        }
+        tell_missing(&mut session, lenience);
         play(&mut session, &source, &settings, &options, stop)
     }));
     let ending = played.unwrap_or_else(|_| {
@@ -150,6 +151,12 @@ fn run_until(plan: Plan, stop: &Stop, ready: &dyn Fn(&[PathBuf])) -> anyhow::Res
     let now = session.now();
     tell(session.finish(now));
     Ok(ending)
+}
+
+fn tell_missing(session: &mut Session, lenience: lenient::Lenience) {
+    for lenient::Gap { what, why } in lenience.into_gaps() {
+        session.missing(&what, &why);
+    }
 }
 
 fn load(settings: &Settings, service: bool) -> anyhow::Result<stages::Stages> {
@@ -201,8 +208,11 @@ fn play(
         best_effort: options.best_effort,
         ..live::LiveOptions::default()
     };
-    match devices::source(origin, settings, options) {
-        Err(e) => Ending::Failed(e.into()),
+    let mut lenience = lenient::Lenience::new(options.best_effort);
+    let opened = devices::source(origin, settings, options, &mut lenience);
+    tell_missing(session, lenience);
+    match opened {
+        Err(e) => Ending::Failed(e),
         Ok(devices::Opened::Live(opener)) => {
             live::run_in(session, opener, live_options, stop, devices::surroundings(settings))
         }

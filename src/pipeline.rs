@@ -39,6 +39,8 @@ pub struct Eyes {
     classifier: Box<dyn Classifier>,
     temperature: f32,
     max_faces: usize,
+    /// Of the picture before.
+    size: Option<(usize, usize)>,
     cropper: Cropper,
     detections: Vec<Detection>,
     tracks: Vec<Track>,
@@ -76,6 +78,11 @@ pub enum PipelineError {
 }
 
 impl Eyes {
+    /// Forgets the faces: the next frame is of another stream, after a fault or a mute. Who is there then has to pass the face gate.
+    pub fn forget(&mut self) {
+        self.size = None;
+    }
+
     /// Looks at one frame; `faces` is cleared, then filled with scores of this frame alone. Returns the frame's luma, upright:
     /// what the boxes refer to. `now` is the frame's time stamp; it must not run backwards.
     pub fn look<'a>(
@@ -85,6 +92,12 @@ impl Eyes {
         faces: &mut Faces,
     ) -> Result<GrayView<'a>, PipelineError> {
         let picture = self.luma.decode(frame)?;
+        let size = Some((picture.width, picture.height));
+        if std::mem::replace(&mut self.size, size) != size {
+            // Places in a picture of another size say nothing.
+            self.tracker.forget_all();
+            self.tracks.clear();
+        }
         self.detector.follow(picture, now, &self.tracks, &mut self.detections)?;
         self.tracker.update(&self.detections, now, &mut self.tracks);
 
@@ -129,6 +142,7 @@ impl Pipeline {
             classifier,
             temperature,
             max_faces,
+            size: None,
             cropper: Cropper::new(),
             detections: Vec::new(),
             tracks: Vec::new(),

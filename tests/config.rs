@@ -88,9 +88,22 @@ fn the_example_lists_every_key() {
 #[case::source("[source]\nsrc = \"v4l3:/dev/video0\"", "source.src: ")]
 #[case::i2c_address("[oled]\naddress = 0x80", "oled.address: expected 0x08 to 0x77, found 0x80")]
 #[case::pin_kind("[pins]\nhappy = 1.5", "expected a pin")]
+#[case::screen("[screen]\nmode = \"large\"", "expected a size like \"1280x720\", found \"large\"")]
+#[case::no_screen("[screen]\nmode = \"0x720\"", "expected a size like \"1280x720\", found \"0x720\"")]
+#[case::huge_screen(
+    "[screen]\nmode = \"65535x65535\"",
+    "a size of at most 7680x4320 pixels, found \"65535x65535\""
+)]
+#[case::high_screen("[screen]\nmode = \"7680x4321\"", "a size of at most 7680x4320 pixels")]
 fn refuses(#[case] text: &str, #[case] expect: &str) {
     let error = Config::parse(text, "my.toml").expect_err("should be refused").to_string();
     assert!(error.contains(expect), "{error}");
+}
+
+#[test]
+fn the_largest_screen_is_taken() {
+    let screen = Config::parse("[screen]\nmode = \"7680x4320\"", "my.toml").unwrap().screen;
+    assert_eq!(screen.and_then(|s| s.mode).map(|m| (m.width, m.height)), Some((7680, 4320)));
 }
 
 fn resolve(text: &str, flags: &Overrides) -> Result<Settings, String> {
@@ -105,11 +118,41 @@ fn resolve(text: &str, flags: &Overrides) -> Result<Settings, String> {
     "my.toml: pins.sad: line 20 is already used by pins.happy"
 )]
 #[case::duplicate_with_profile("[pins]\nhappy = 0", "pins.happy: line 0 is already used by pins.angry")]
+#[case::profile_has_it(
+    "board = \"rpi4\"\n[pins]\nfault = \"pin:29\"",
+    "my.toml: pins.fault: line 5 is already used by pins.angry (from the board profile Raspberry Pi 4; give it another \
+     pin under [pins], or use a copy of the profile)"
+)]
+#[case::profile_comes_after(
+    "board = \"rpi4\"\n[pins]\nangry = \"pin:11\"",
+    "my.toml: pins.happy (from the board profile Raspberry Pi 4; give it another pin under [pins], or use a copy of the \
+     profile): line 17 is already used by pins.angry; each"
+)]
 #[case::half_rgb("[pins]\nred = 20\nblue = 21", "pins.green: an RGB LED needs all three")]
 #[case::no_header("[pins]\nhappy = \"pin:11\"", "pins.happy: the board has no free header pin 11")]
-#[case::board("board = \"simulator\"", "no board profile `simulator`; did you mean `sim`?")]
+#[case::board("board = \"simulator\"", "my.toml: board: no board profile `simulator`; did you mean `sim`?")]
 fn refuses_together(#[case] text: &str, #[case] expect: &str) {
     let error = resolve(text, &Overrides::default()).expect_err("should be refused");
+    assert!(error.contains(expect), "{error}");
+}
+
+/// The wrong word is not always in the config.
+#[rstest]
+#[case::flag(Some("rpi44"), None, "--board: no board profile `rpi44`")]
+#[case::flag_before_memory(Some("rpi44"), Some("mine"), "--board: no board profile `rpi44`")]
+#[case::memory(
+    None,
+    Some("mine"),
+    "/board (without that file the board is recognised anew): no board profile `mine`"
+)]
+fn an_unknown_board_says_who_named_it(
+    #[case] flag: Option<&str>,
+    #[case] memory: Option<&str>,
+    #[case] expect: &str,
+) {
+    let (board, remembered_board) = (flag.map(String::from), memory.map(String::from));
+    let flags = Overrides { board, remembered_board, ..Overrides::default() };
+    let error = resolve("", &flags).expect_err("should be refused");
     assert!(error.contains(expect), "{error}");
 }
 

@@ -15,7 +15,7 @@ fn healthy() -> Facts {
             is_real: true,
         },
         config: ConfigFile::Read("/etc/moodlight/moodlight.toml".into()),
-        camera: works(Some(30.0), 60, 0),
+        camera: works(Some(30.0), 61, 0),
         nodes: vec![node("HD Webcam", true), node("this is the metadata node of HD Webcam", false)],
         pins: Some(Pins {
             chip: "pinctrl-bcm2711".into(),
@@ -43,6 +43,7 @@ fn healthy() -> Facts {
     }
 }
 
+/// The first of `frames` begins the two seconds.
 fn works(promised: Option<f32>, frames: u32, damaged: u32) -> Camera {
     let name = "v4l2:/dev/video0 640x480 MJPG 30 fps (HD Webcam)".into();
     Camera::Works(Stream { name, promised, frames, seconds: 2.0, damaged })
@@ -172,6 +173,7 @@ fn judges_config(#[case] config: ConfigFile, #[case] status: Status, #[case] wor
 #[case::held(Camera::HeldByService { source: "v4l2:auto".into() }, Status::Ok, &["running service"])]
 #[case::recording(Camera::Recording("demo".into()), Status::Skip, &["demo"])]
 #[case::silent(works(None, 0, 0), Status::Fail, &["no usable frame in 2.0 s", "plug it in again"])]
+#[case::slow(works(None, 1, 0), Status::Ok, &["HD Webcam"])]
 #[case::absent(fails("no such camera; there is no other", &[]), Status::Fail, &["/dev/video0", "lsusb"])]
 #[case::rights(fails("no permission: add the user", &[]), Status::Fail, &["usermod -aG video"])]
 #[case::not_allowed(fails("not allowed: the service may open no cameras", &[]), Status::Fail, &["systemctl restart moodlight"])]
@@ -196,9 +198,10 @@ fn judges_nodes(#[case] nodes: Vec<VideoNode>, #[case] status: Status, #[case] w
 }
 
 #[rstest]
-#[case::as_promised(works(Some(30.0), 58, 0), Status::Ok, &["29.0 frames", "30 promised"])]
-#[case::dim_room(works(Some(30.0), 30, 0), Status::Warn, &["15.0 frames", "light"])]
-#[case::slow(works(Some(5.0), 10, 0), Status::Warn, &["too slow"])]
+#[case::as_promised(works(Some(30.0), 59, 0), Status::Ok, &["29.0 frames", "30 promised"])]
+#[case::dim_room(works(Some(30.0), 31, 0), Status::Warn, &["15.0 frames", "light"])]
+#[case::slow(works(Some(5.0), 11, 0), Status::Warn, &["5.0 frames", "too slow"])]
+#[case::first_alone(works(None, 1, 0), Status::Warn, &["no second frame in 2.0 s", "too slow"])]
 #[case::damaged(works(Some(30.0), 50, 5), Status::Warn, &["5 damaged", "cable"])]
 #[case::one_damaged(works(Some(30.0), 59, 1), Status::Ok, &["1 damaged"])]
 fn judges_frame_rate(#[case] camera: Camera, #[case] status: Status, #[case] words: &[&str]) {

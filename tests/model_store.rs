@@ -4,7 +4,9 @@
 //! one may be. What `current` leads to is read after each cut as a start would read it.
 
 use moodlight::classifier::Found;
-use moodlight::classifier::store::{Candidate, Disk, KernelDisk, MOST_STARTS, Start, Step, Store, install};
+use moodlight::classifier::store::{
+    Candidate, Disk, KernelDisk, MOST_STARTS, Start, Step, Store, Version, install,
+};
 use rstest::rstest;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,24 +77,33 @@ impl Bench {
 
     /// A model folder whose file says `content`, with goldens and manifest.
     fn model(&self, content: &str) -> Candidate {
+        self.model_for(content, "m", "classifier", "int8")
+    }
+
+    /// The same, under a name and for a purpose of its own.
+    fn model_for(&self, content: &str, name: &str, role: &str, precision: &str) -> Candidate {
         use sha2::{Digest, Sha256};
         let folder = self.dir.path().join(content);
         std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("m.onnx");
+        let file = folder.join(format!("{name}.onnx"));
         std::fs::write(&file, content).unwrap();
-        std::fs::write(folder.join("m.selftest.json"), "{}").unwrap();
+        std::fs::write(folder.join(format!("{name}.selftest.json")), "{}").unwrap();
         let sha: String = Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect();
         let manifest = format!(
-            "[[model]]\nname=\"m\"\nfile=\"m.onnx\"\nsha256=\"{sha}\"\nbytes={}\nrole=\"classifier\"\nprecision=\"int8\"\n\
-             input={{name=\"x\",shape=[1,1,48,48],dtype=\"f32\"}}\nnote=\"for people\"\n",
+            "[[model]]\nname=\"{name}\"\nfile=\"{name}.onnx\"\nsha256=\"{sha}\"\nbytes={}\nrole=\"{role}\"\n\
+             precision=\"{precision}\"\ninput={{name=\"x\",shape=[1,1,48,48],dtype=\"f32\"}}\nnote=\"for people\"\n",
             content.len()
         );
         std::fs::write(folder.join("manifest.toml"), manifest).unwrap();
         Candidate::read(&file).unwrap()
     }
 
-    fn install(&self, content: &str, disk: &mut dyn Disk) -> Result<String, String> {
-        install(&self.store, &[self.model(content)], disk, &mut |_| Ok(())).map_err(|e| e.to_string())
+    fn install(&self, content: &str, disk: &mut dyn Disk) -> Result<Version, String> {
+        self.install_model(self.model(content), disk)
+    }
+
+    fn install_model(&self, model: Candidate, disk: &mut dyn Disk) -> Result<Version, String> {
+        install(&self.store, &[model], disk, &mut |_| Ok(())).map_err(|e| e.to_string())
     }
 
     /// The version on trial, if there is one, proves itself.
@@ -260,6 +271,59 @@ fn only_the_last_two_versions_are_kept() {
         .collect();
     names.sort();
     assert_eq!(names, ["current", "previous", "v2", "v3"]);
+}
+
+/// After a classifier one model more → what the new version keeps. `spoil` is done to the classifier that lies there.
+#[rstest]
+#[case::detector("face", "detector", "f32", None, &["m"])]
+#[case::other_arithmetic("m32", "classifier", "f32", None, &["m"])]
+#[case::the_same_purpose("other", "classifier", "int8", None, &[])]
+#[case::its_file_name("m", "detector", "f32", None, &[])]
+#[case::rotten("face", "detector", "f32", Some("onf"), &[])]
+fn an_installation_keeps_what_it_does_not_replace(
+    #[case] name: &str,
+    #[case] role: &str,
+    #[case] precision: &str,
+    #[case] spoil: Option<&str>,
+    #[case] expect: &[&str],
+) {
+    let bench = Bench::new();
+    bench.install("one", &mut KernelDisk).unwrap();
+    if let Some(content) = spoil {
+        std::fs::write(bench.store.root().join("v1/m.onnx"), content).unwrap();
+    }
+    let more = bench.model_for("more", name, role, precision);
+    let mut asked = Vec::new();
+    let mut prove = |found: &Found| {
+        asked.push(found.entry.name.clone());
+        Ok(())
+    };
+    let version = install(&bench.store, &[more], &mut KernelDisk, &mut prove).unwrap();
+    assert_eq!(version.name, "v2");
+    assert_eq!(version.kept, expect);
+    assert_eq!(asked, [name], "what is kept has proved itself");
+    Candidate::read(&bench.store.root().join(format!("v2/{name}.onnx"))).expect("the new one");
+    if !expect.is_empty() {
+        assert_eq!(bench.used().as_deref(), Some("one"));
+    }
+}
+
+#[test]
+fn a_kept_model_loads_after_a_cut_at_any_step() {
+    let prepared = || {
+        let bench = Bench::new();
+        bench.install("one", &mut KernelDisk).unwrap();
+        bench.settle();
+        let detector = bench.model_for("face", "face", "detector", "f32");
+        (bench, detector)
+    };
+    let (bench, detector) = prepared();
+    let steps = count(|disk| _ = bench.install_model(detector, disk).unwrap());
+    for cut in 0..steps {
+        let (bench, detector) = prepared();
+        let _ = bench.install_model(detector, &mut PowerCut { steps_left: cut, torn: false });
+        assert_eq!(bench.used().as_deref(), Some("one"), "cut at {cut}");
+    }
 }
 
 #[rstest]

@@ -78,7 +78,7 @@ fn the_unit_says_what_the_light_needs() {
     let unit = read("systemd/moodlight.service");
     for line in [
         "Type=notify",
-        "SuccessExitStatus=130 143",
+        "SuccessExitStatus=129 130 143",
         "Restart=always",
         "StartLimitIntervalSec=0",
         "PrivateNetwork=yes",
@@ -87,7 +87,7 @@ fn the_unit_says_what_the_light_needs() {
     ] {
         assert!(unit.lines().any(|l| l == line), "{line}");
     }
-    assert!(unit.contains("ExecStopPost=/usr/bin/moodlight outputs-off"));
+    assert!(unit.contains("ExecStopPost=-/usr/bin/moodlight outputs-off"));
     assert!(unit.contains("WatchdogSec="));
     for class in ["video4linux", "gpiochip", "i2c", "drm", "fb", "watchdog"] {
         assert!(unit.contains(&format!("DeviceAllow=char-{class} rw")), "{class}");

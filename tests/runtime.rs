@@ -81,6 +81,8 @@ enum Step {
     /// A frame whose bytes are too few.
     Short,
     Unplugged,
+    /// It ends for good, and badly.
+    CutOff,
     /// Unplugged, and its driver takes so long to close it.
     Stuck(Duration),
     /// Silence for so long.
@@ -172,6 +174,9 @@ impl FrameSource for Script {
             Some(Step::Unplugged | Step::Stuck(_)) => {
                 Err(SourceError::Lost { source_name, reason: "no such device".into() })
             }
+            Some(Step::CutOff) => {
+                Err(SourceError::Truncated { source_name, reason: "exit status: 3".into() })
+            }
             Some(Step::Panic) => panic!("a defect, on purpose"),
             Some(Step::Short) => {
                 let got = self.fill(frame);
@@ -248,7 +253,7 @@ fn session(
     let leds = Leds::new("simulated LEDs", pins.pins(), &LedSettings::default()).expect("wiring");
     let mut indicators: Vec<Box<dyn Indicator>> = vec![Box::new(leds)];
     indicators.extend(more);
-    let trace = Trace::open(trace, true).expect("trace");
+    let trace = Trace::open(trace, true, false).expect("trace");
     let mut session = Session::new(pipeline(detector), indicators, Some(trace), None);
     session.start(&Event::Start { source: NAME.into(), precision: "int8", model: "scripted".into() });
     session
@@ -315,6 +320,17 @@ fn a_recording_that_fails_ends_dark_with_its_counters() {
     ran.check_dark();
 }
 
+/// A pipe whose writer stalls: the duration that a person asked for is over all the same.
+#[test]
+fn a_paced_recording_that_dries_up_ends_in_time() {
+    let mut script =
+        Script::new(&[Step::Frames(3), Step::Silent(Duration::from_secs(60)), Step::Panic], true);
+    let duration = Some(Duration::from_secs(1));
+    let ran = ran(vec![], |s| lockstep::run(s, &mut script, Pace::Realtime, duration, &Stop::never()));
+    assert!(matches!(ran.ending, Ending::Done), "{:?}", ran.ending);
+    assert_eq!((&ran.end()["frames"], &ran.end()["t_ms"]), (&Value::from(3), &Value::from(1000)));
+}
+
 #[test]
 fn a_signal_ends_a_recording_dark() {
     let stop = Stop::never();
@@ -337,6 +353,34 @@ fn an_unplugged_camera_is_a_fault_at_once_and_its_return_brings_the_emotion_back
     let again = again.unwrap_or_else(|| panic!("no emotion after the return: {}", ran.text));
     assert!(again - back <= 3000, "emotion {} ms after the return", again - back);
     assert_eq!(ran.end()["faults"], 1);
+    ran.check_dark();
+}
+
+/// Whoever sits there now has to pass the face gate, even in the place of the one before.
+#[test]
+fn who_is_there_after_a_fault_is_new() {
+    let ran = live_run(&[&[Step::Frames(60), Step::Unplugged], &[Step::Frames(500)]], seconds(4.0));
+    let happy = ran.lines.iter().filter(|l| l["event"] == "state" && l["to"] == "happy");
+    let tracks: Vec<&Value> = happy.map(|l| &l["track"]).collect();
+    assert_eq!(tracks, [1, 2], "{}", ran.text);
+}
+
+/// Its first frames may be damaged: it has its time anew, however long it was away.
+#[test]
+fn a_camera_that_returns_with_damaged_frames_is_no_second_fault() {
+    let back = [Step::Short, Step::Short, Step::Frames(500)];
+    let ran = live_run(&[&[Step::Frames(20), Step::Unplugged], &[], &[], &[], &back], seconds(5.0));
+    assert!(ran.event("recovered").is_some(), "{}", ran.text);
+    assert_eq!(ran.end()["faults"], 1, "{}", ran.text);
+}
+
+/// exec's restart=never, also where everything else is tried again.
+#[rstest]
+fn a_source_that_ends_for_good_ends_the_run(#[values(false, true)] best_effort: bool) {
+    let options = LiveOptions { best_effort, ..seconds(30.0) };
+    let ran = live_run(&[&[Step::Frames(5), Step::CutOff], &[Step::Frames(500)]], options);
+    let Ending::Failed(e) = &ran.ending else { panic!("{:?}", ran.ending) };
+    assert!(e.to_string().contains("exit status: 3"), "{e}");
     ran.check_dark();
 }
 

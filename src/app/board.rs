@@ -3,7 +3,7 @@
 //! Whatever was asked for has to be there, or may be missing, as [`Lenience`] says.
 
 use super::lenient::Lenience;
-use super::mute::Muted;
+use super::mute::{Muted, NoButton, Shutter};
 use crate::config::pins::Pin;
 use crate::config::{Hardware, ScreenSettings, Settings, WatchdogSettings};
 use crate::frame::Timestamp;
@@ -19,7 +19,6 @@ use crate::outputs::display::{Display, Panel, Privacy};
 use crate::outputs::leds::{LedLine, LedPin, Leds, led_pin};
 use crate::runtime::heartbeat::Heartbeat;
 use crate::runtime::{SourceOpener, Stop};
-use crate::source::SourceError;
 use std::path::Path;
 use std::time::Duration;
 
@@ -72,23 +71,21 @@ fn without_half_rgb<T>(taken: &mut Vec<(LedLine, T)>, wired: usize) {
 /// The camera behind the mute button, where one is wired to a real board.
 ///
 /// # Errors
-/// A button line that is absent or busy; not with `best_effort`.
+/// A button line that is absent or busy, and may not be. Where it may, a camera that `shutter` holds closed stays so.
 pub fn with_mute_button(
     camera: Box<dyn SourceOpener>,
     settings: &Settings,
-    best_effort: bool,
-) -> Result<Box<dyn SourceOpener>, SourceError> {
+    shutter: &Shutter,
+    lenience: &mut Lenience,
+) -> anyhow::Result<Box<dyn SourceOpener>> {
     let wire = settings.wires.iter().find(|w| w.line == "mute_button");
     let Some(wire) = wire.filter(|_| settings.board.hardware == Hardware::Real) else { return Ok(camera) };
     let button = Gpio::open(&settings.board.gpio.chip).and_then(|g| g.button(&line_at(&wire.pin)));
-    match button {
-        Ok(button) => Ok(Box::new(Muted::new(camera, Box::new(button)))),
-        Err(e) if best_effort => {
-            log::error!("mute button: {e}");
-            Ok(camera)
-        }
-        Err(e) => Err(SourceError::Unavailable { source_name: "mute button".into(), reason: e.to_string() }),
-    }
+    Ok(match lenience.take("mute button", button)? {
+        Some(button) => Box::new(Muted::new(camera, Box::new(button), shutter.clone())),
+        None if shutter.is_closed() => Box::new(Muted::new(camera, Box::new(NoButton), shutter.clone())),
+        None => camera,
+    })
 }
 
 /// The config's pin, as the devices know it.
@@ -154,7 +151,7 @@ fn page<P: Panel + 'static>(panel: P, settings: &Settings, privacy: Privacy) -> 
 /// Every configured pin off and every panel dark: what `outputs-off` does after a run that could not do it itself.
 ///
 /// # Errors
-/// A line that could not be switched; the others are off all the same.
+/// A line that could not be switched, a panel that was asked for and could not be made dark; the others are off all the same.
 pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
     let gpio = Gpio::open(&settings.board.gpio.chip);
     let wiring = Wiring { active_low: settings.active_low, open_drain: settings.open_drain };
@@ -166,11 +163,16 @@ pub fn all_off(settings: &Settings) -> anyhow::Result<()> {
             failed.push(format!("LED {}: {e}", wire.line));
         }
     }
-    for mut indicator in panels(settings, &mut Lenience::new(true), Privacy::NothingKept)? {
-        if let Err(e) = indicator.off(Timestamp::ZERO, &mut Vec::new()) {
-            log::info!("{e}");
+    let mut lenience = Lenience::new(true);
+    for mut panel in panels(settings, &mut lenience, Privacy::NothingKept)? {
+        match panel.off(Timestamp::ZERO, &mut Vec::new()) {
+            // Without a table for it a screen is only used if it is there; both kinds call themselves so.
+            Err(e) if settings.config.screen.is_none() && e.device.starts_with("screen") => log::info!("{e}"),
+            Err(e) => failed.push(e.to_string()),
+            Ok(()) => {}
         }
     }
+    failed.extend(lenience.into_gaps().into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)));
     if failed.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(failed.join("; "))) }
 }
 

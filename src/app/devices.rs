@@ -26,16 +26,20 @@ pub enum Opened {
 
 /// Recordings are opened at once, so that a missing file is said at once. Live sources are opened by the capture
 /// thread.
-pub fn source(origin: &Origin, settings: &Settings, options: &RunOptions) -> Result<Opened, SourceError> {
+pub fn source(
+    origin: &Origin,
+    settings: &Settings,
+    options: &RunOptions,
+    lenience: &mut Lenience,
+) -> anyhow::Result<Opened> {
+    let mut with_button = |camera: Box<dyn SourceOpener>| {
+        board::with_mute_button(camera, settings, &options.shutter, lenience).map(Opened::Live)
+    };
     Ok(match origin {
         Origin::Demo => Opened::Recorded(demo::open()?),
-        Origin::Given(spec @ SourceSpec::Exec { .. }) => {
-            let camera = Box::new(Reopened(spec.clone()));
-            Opened::Live(board::with_mute_button(camera, settings, options.best_effort)?)
-        }
+        Origin::Given(spec @ SourceSpec::Exec { .. }) => with_button(Box::new(Reopened(spec.clone())))?,
         Origin::Given(SourceSpec::V4l2 { device }) => {
-            let camera = Box::new(Seeker::new(Wanted::from_device(device), Wish::default()));
-            Opened::Live(board::with_mute_button(camera, settings, options.best_effort)?)
+            with_button(Box::new(Seeker::new(Wanted::from_device(device), Wish::default())))?
         }
         Origin::Given(spec) => Opened::Recorded(sim::open(spec)?),
     })

@@ -1,10 +1,11 @@
 //! Gathers the facts for `moodlight doctor`: what `hal::survey` sees, what the models are, what the camera gives.
 //!
-//! Looks, and leaves everything as it is: no line is taken, no light lit. The camera is opened for two seconds, unless
-//! somebody has it.
+//! Looks, and leaves everything as it is: no line is taken, no light lit. The camera is opened for two seconds, a slow one for
+//! longer, unless somebody has it.
 
 use super::board::line_at;
 use super::devices::{self, Opened};
+use super::lenient::Lenience;
 use super::{Origin, RunOptions, stages};
 use crate::classifier::manifest::{MANIFEST_FILE, Manifest, Role};
 use crate::classifier::store::{Store, state_folder};
@@ -23,6 +24,8 @@ use std::time::{Duration, SystemTime};
 
 /// How long the camera is watched.
 const WATCH: Duration = Duration::from_secs(2);
+/// How long one is that may be silent for longer: nobody waits for ever.
+const LONGEST_WATCH: Duration = Duration::from_secs(15);
 
 /// All facts about this machine under `settings`. `broken`: why the config could not be read; then `settings` are the
 /// defaults for the board.
@@ -87,8 +90,9 @@ fn camera(settings: &Settings, service: &Service) -> Camera {
     // Without the mute button: asked is whether the camera works.
     let mut settings = settings.clone();
     settings.wires.retain(|w| w.line != "mute_button");
-    let opened = devices::source(&Origin::Given(spec), &settings, &RunOptions::default());
-    let watched = opened.map_err(|e| e.to_string()).and_then(|opened| match opened {
+    let opened =
+        devices::source(&Origin::Given(spec), &settings, &RunOptions::default(), &mut Lenience::new(false));
+    let watched = opened.map_err(|e| format!("{e:#}")).and_then(|opened| match opened {
         Opened::Live(mut opener) => watch(opener.open().map_err(|e| e.to_string())?.as_mut()),
         Opened::Recorded(mut source) => watch(source.as_mut()),
     });
@@ -116,7 +120,8 @@ fn is_services(reason: &str, holders: &[String], is_programs: bool, runs: bool) 
 
 fn watch(source: &mut dyn crate::source::FrameSource) -> Result<Stream, String> {
     let name = source.describe();
-    let measured = measure::rate(source, WATCH).map_err(|e| e.to_string())?;
+    let span = span(source.longest_silence(false));
+    let measured = measure::rate(source, span).map_err(|e| e.to_string())?;
     Ok(Stream {
         promised: promised(&name),
         name,
@@ -124,6 +129,11 @@ fn watch(source: &mut dyn crate::source::FrameSource) -> Result<Stream, String> 
         seconds: measured.seconds,
         damaged: measured.damaged,
     })
+}
+
+/// How long a source is watched that may be silent for so long and be well.
+fn span(silence: Duration) -> Duration {
+    WATCH.max(silence.min(LONGEST_WATCH))
 }
 
 /// "… MJPG 30.0000 fps (HD Webcam)" → 30
@@ -240,6 +250,16 @@ mod tests {
     ) {
         let holders: Vec<String> = holders.iter().map(|h| (*h).to_owned()).collect();
         assert_eq!(is_services(reason, &holders, is_programs, runs), expect);
+    }
+
+    /// Silence of a source, milliseconds → seconds of watching.
+    #[rstest]
+    #[case::usual(0, 2)]
+    #[case::thirty_a_second(100, 2)]
+    #[case::one_in_four_seconds(12_000, 12)]
+    #[case::time_lapse(180_000, 15)]
+    fn a_slow_camera_is_watched_for_longer(#[case] silence: u64, #[case] seconds: u64) {
+        assert_eq!(span(Duration::from_millis(silence)), Duration::from_secs(seconds));
     }
 
     #[rstest]

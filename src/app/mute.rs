@@ -1,12 +1,15 @@
 //! The mute button: a press closes the camera, the next one opens it again. For people who want to be sure.
 //!
 //! While muted the camera's device file is closed, not merely ignored; lights and screens show it in a way of its own. This
-//! sits between the runtime and the camera: both keep their ways.
+//! sits between the runtime and the camera: both keep their ways. What a hand has closed, only a hand opens: a config that is read
+//! anew does not, nor does a service that starts again.
 
 use crate::frame::Frame;
 use crate::hal::gpio::Button;
 use crate::runtime::SourceOpener;
 use crate::source::{Delivery, FrameSource, SourceError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +27,49 @@ impl Presses for Button {
     }
 }
 
+/// A button that cannot be had is never pressed.
+pub struct NoButton;
+
+impl Presses for NoButton {
+    fn presses(&mut self) -> usize {
+        0
+    }
+}
+
+/// Whether the camera is closed by hand. Outlives a run and, kept in a folder, the process and a power cut.
+#[derive(Debug, Clone, Default)]
+pub struct Shutter {
+    is_closed: Arc<AtomicBool>,
+    /// There while it is closed.
+    file: Option<PathBuf>,
+}
+
+impl Shutter {
+    /// As the last process with this `folder` left it.
+    pub fn kept_in(folder: &Path) -> Self {
+        let file = folder.join("muted");
+        Self { is_closed: Arc::new(AtomicBool::new(file.exists())), file: Some(file) }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    fn turn(&self) {
+        let closed = !self.is_closed();
+        self.is_closed.store(closed, Ordering::Relaxed);
+        log::info!("{}", if closed { "the button closes the camera" } else { "the button opens the camera" });
+        let Some(file) = &self.file else { return };
+        let kept = match closed {
+            true => std::fs::File::create(file).and_then(|f| f.sync_all()),
+            false => std::fs::remove_file(file),
+        };
+        if let Err(e) = kept {
+            log::warn!("{}: {e}; the next start will not know that the button was pressed", file.display());
+        }
+    }
+}
+
 /// An opener that keeps the camera closed while the button says so.
 pub struct Muted {
     camera: Box<dyn SourceOpener>,
@@ -33,9 +79,10 @@ pub struct Muted {
 }
 
 impl Muted {
-    /// Not muted at first.
-    pub fn new(camera: Box<dyn SourceOpener>, button: Box<dyn Presses>) -> Self {
-        Self { camera, switch: Arc::new(Mutex::new(Switch { button, is_muted: false })), was_muted: false }
+    /// Muted at first if `shutter` is closed.
+    pub fn new(camera: Box<dyn SourceOpener>, button: Box<dyn Presses>, shutter: Shutter) -> Self {
+        let was_muted = shutter.is_closed();
+        Self { camera, switch: Arc::new(Mutex::new(Switch { button, shutter })), was_muted }
     }
 }
 
@@ -63,19 +110,15 @@ fn muted() -> SourceError {
 
 struct Switch {
     button: Box<dyn Presses>,
-    is_muted: bool,
+    shutter: Shutter,
 }
 
 impl Switch {
     fn is_muted(&mut self) -> bool {
         if self.button.presses() % 2 == 1 {
-            self.is_muted = !self.is_muted;
-            log::info!(
-                "{}",
-                if self.is_muted { "the button closes the camera" } else { "the button opens the camera" }
-            );
+            self.shutter.turn();
         }
-        self.is_muted
+        self.shutter.is_closed()
     }
 }
 
@@ -163,9 +206,41 @@ mod tests {
         }
     }
 
+    fn muted_by(finger: &Finger, camera: impl SourceOpener + 'static, shutter: Shutter) -> Muted {
+        Muted::new(Box::new(camera), Box::new(finger.clone()), shutter)
+    }
+
+    /// A run that follows another in the same process, or in the next one, after so many presses → whether its camera opens.
+    #[rstest]
+    #[case::not_pressed(0, true)]
+    #[case::closed(1, false)]
+    #[case::closed_and_opened(2, true)]
+    fn what_a_hand_closed_stays_closed(#[case] presses: usize, #[case] expect: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let (finger, shutter) = (Finger::default(), Shutter::kept_in(folder.path()));
+        let mut first = muted_by(&finger, Camera::default(), shutter.clone());
+        for _ in 0..presses {
+            finger.0.store(1, SeqCst);
+            let _ = first.open();
+        }
+        for shutter in [shutter, Shutter::kept_in(folder.path())] {
+            let mut next = muted_by(&Finger::default(), Camera::default(), shutter.clone());
+            assert_eq!(next.open().is_ok(), expect);
+            let mut without = Muted::new(Box::new(Camera::default()), Box::new(NoButton), shutter);
+            assert_eq!(without.open().is_ok(), expect, "nor does a button that is gone open it");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_refuses_closes_the_camera_all_the_same() {
+        let (finger, shutter) = (Finger::default(), Shutter::kept_in(Path::new("/no/such/folder")));
+        finger.0.store(1, SeqCst);
+        assert!(muted_by(&finger, Camera::default(), shutter).open().is_err());
+    }
+
     #[test]
     fn a_cameras_times_are_its_own() {
-        let mut opener = Muted::new(Box::new(Camera::default()), Box::new(Finger::default()));
+        let mut opener = muted_by(&Finger::default(), Camera::default(), Shutter::default());
         let source = opener.open().unwrap();
         let times = [source.longest_silence(false), source.longest_silence(true), source.longest_start()];
         assert_eq!(times, [1, 2, 3].map(Duration::from_secs));
@@ -174,7 +249,7 @@ mod tests {
     #[test]
     fn a_press_closes_and_the_next_opens() {
         let (finger, camera) = (Finger::default(), Camera::default());
-        let mut opener = Muted::new(Box::new(camera.clone()), Box::new(finger.clone()));
+        let mut opener = muted_by(&finger, camera.clone(), Shutter::default());
         let mut source = opener.open().unwrap();
         let mut next = || source.next_frame(&mut Frame::default(), Duration::ZERO);
         assert!(matches!(next(), Ok(Delivery::Frame)));
@@ -221,7 +296,7 @@ mod tests {
     ) {
         let finger = Finger::default();
         let camera = Absent { finger: finger.clone(), while_opening, while_waiting };
-        let mut opener = Muted::new(Box::new(camera), Box::new(finger.clone()));
+        let mut opener = muted_by(&finger, camera, Shutter::default());
         finger.0.store(before, SeqCst);
         assert!(opener.open().is_err());
         assert_eq!(opener.wait(Duration::ZERO), expect);
@@ -230,7 +305,7 @@ mod tests {
     #[test]
     fn two_presses_between_looks_change_nothing() {
         let finger = Finger::default();
-        let mut opener = Muted::new(Box::new(Camera::default()), Box::new(finger.clone()));
+        let mut opener = muted_by(&finger, Camera::default(), Shutter::default());
         finger.0.store(2, SeqCst);
         assert!(opener.open().is_ok());
     }

@@ -8,15 +8,20 @@
 use super::lenient::Lenience;
 use super::stages::{self, Stages};
 use super::trial::{Trial, Tried, tried};
-use super::{Plan, board, devices, run_until};
+use super::{Plan, RunOptions, Shutter, board, devices, run_until};
 use crate::classifier::manifest::Role;
 use crate::classifier::store::{KernelDisk, Start, Store, StoreError, state_folder};
 use crate::classifier::{Precision, locate};
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::caretaker::{Caretaker, FileWatch};
+use crate::runtime::heartbeat::Heartbeat;
+use crate::runtime::trace::Trace;
 use crate::runtime::{Ending, Stop};
 use anyhow::Context;
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -29,6 +34,8 @@ pub struct Service<'a> {
     pub prepare: &'a dyn Fn() -> anyhow::Result<Plan>,
     /// Settings to show a broken config with when no good one was read before.
     pub fallback: &'a dyn Fn() -> Option<Settings>,
+    /// What flags say of the trace, for a config that cannot be read.
+    pub options: &'a RunOptions,
 }
 
 /// Runs until a signal, or an end that the service manager has to deal with.
@@ -39,20 +46,27 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
     let stop = Stop::on_signals().context("signal handlers could not be installed")?;
     let store = Store::system();
     begin(&store);
+    let shutter = Shutter::kept_in(&state_folder());
     let mut lights: Option<Settings> = None;
     let ending = loop {
-        let watch = service.config.as_deref().map(FileWatch::new);
+        let mut watches: Vec<FileWatch> = service.config.iter().map(|file| FileWatch::new(file)).collect();
         match (service.prepare)() {
             Ok(mut plan) => {
+                watches.extend(own_profile(&plan.settings).map(FileWatch::new));
                 lights = Some(plan.settings.clone());
                 if let Some(config) = &service.config {
                     keep_as_last_good(config, &state_folder());
                 }
                 plan.options.service = true;
+                plan.options.shutter = shutter.clone();
                 let (tell, trial) = Trial::new();
-                let caretaker = take_care(watch, &stop, &store, trial);
+                let caretaker = take_care(watches, &stop, &store, trial);
                 let ending = run_until(plan, &stop, &|files| ready(&store, files, &tell));
                 drop(caretaker);
+                if ending.is_err() {
+                    // It came to no run, and a model that was to blame has been given up: what is on trial was not tried.
+                    told(store.forgive(&mut KernelDisk));
+                }
                 if !stop.take_reload() {
                     // A signal may have come after the run had ended for a reload.
                     break ending.map(|ending| match (ending, stop.requested()) {
@@ -64,7 +78,9 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
             }
             Err(e) => {
                 let settings = lights.clone().or_else(|| (service.fallback)());
-                if let Some(signal) = config_fault(&e, settings.as_ref(), watch, &stop) {
+                let file = e.downcast_ref::<ConfigError>().and_then(ConfigError::file);
+                watches.extend(file.map(|file| FileWatch::new(&file)));
+                if let Some(signal) = config_fault(&e, settings.as_ref(), service.options, watches, &stop) {
                     break Ok(Ending::Signal(signal));
                 }
             }
@@ -90,11 +106,22 @@ fn begin(store: &Store) {
     }
 }
 
-/// Asks for a reload when the config changes, and ends the trial of a model after its minute.
-fn take_care(mut watch: Option<FileWatch>, stop: &Stop, store: &Store, mut trial: Trial) -> Caretaker {
+/// The board profile, where the config names a file of the owner's.
+fn own_profile(settings: &Settings) -> Option<&Path> {
+    let named = settings.config.board.as_deref()?;
+    (named.contains('/') || named.ends_with(".toml")).then(|| Path::new(named))
+}
+
+/// Any of the files; each is asked, since two looks make a change.
+fn changed(watches: &mut [FileWatch]) -> bool {
+    watches.iter_mut().fold(false, |any, watch| watch.changed() || any)
+}
+
+/// Asks for a reload when the config or the board's profile changes, and ends the trial of a model after its minute.
+fn take_care(mut watches: Vec<FileWatch>, stop: &Stop, store: &Store, mut trial: Trial) -> Caretaker {
     let (stop, store) = (stop.clone(), store.clone());
     Caretaker::spawn(move |elapsed| {
-        if watch.as_mut().is_some_and(FileWatch::changed) {
+        if changed(&mut watches) {
             stop.request_reload();
         }
         if let Some(version) = trial.proved(elapsed) {
@@ -149,14 +176,17 @@ fn uses_the_store(settings: &Settings, role: Role) -> bool {
     }
 }
 
-/// Shows a config that cannot be read until its file changes. The result is the signal, if one came.
+/// Shows a config or a profile that cannot be read until its file changes. The result is the signal, if one came.
 fn config_fault(
     error: &anyhow::Error,
     settings: Option<&Settings>,
-    mut watch: Option<FileWatch>,
+    options: &RunOptions,
+    mut watches: Vec<FileWatch>,
     stop: &Stop,
 ) -> Option<i32> {
-    let options = super::RunOptions { best_effort: true, ..super::RunOptions::default() };
+    let options = RunOptions { best_effort: true, snapshot: None, ..options.clone() };
+    let trace = options.trace.as_ref().map(|path| Trace::open(path, options.trace_frames, true));
+    let mut trace = trace.and_then(|t| t.map_err(|e| log::error!("the trace cannot be written: {e}")).ok());
     let mut lenience = Lenience::new(true);
     let lights = settings.map(|s| devices::indicators(s, &options, &mut lenience));
     let mut indicators = lights.and_then(|l| l.map_err(|e| log::error!("{e:#}")).ok()).unwrap_or_default();
@@ -170,8 +200,8 @@ fn config_fault(
     let detail = format!("{error:#}");
     let audience = Audience {
         indicators: &mut indicators,
-        trace: None,
-        heartbeat: heartbeat.as_mut().map(|h| h.as_mut() as &mut dyn crate::runtime::heartbeat::Heartbeat),
+        trace: trace.as_mut(),
+        heartbeat: heartbeat.as_mut().map(|h| h.as_mut() as &mut dyn Heartbeat),
     };
     let mut looked = Duration::ZERO;
     let signal = alarm::show(Alarm { what: "config", detail: &detail }, audience, stop, |elapsed| {
@@ -179,7 +209,7 @@ fn config_fault(
         if is_due {
             looked = elapsed;
         }
-        is_due && watch.as_mut().is_some_and(FileWatch::changed)
+        is_due && changed(&mut watches)
     });
     if let Some(h) = &mut heartbeat {
         match signal {
@@ -207,11 +237,16 @@ fn keep_as_last_good(config: &Path, state: &Path) {
     }
 }
 
-/// Writes a small file in one step: it is the old one or the new one, whenever the power fails.
+/// Writes a small file in one step: it is the old one or the new one, whenever the power fails. Everybody may read it: `doctor` has to
+/// see what the service sees.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = file.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(&beside, file)
+    let mut new = File::create(&beside)?;
+    new.write_all(bytes)?;
+    new.set_permissions(Permissions::from_mode(0o644))?;
+    new.sync_all()?;
+    std::fs::rename(&beside, file)?;
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The profile that fits this machine's device tree, remembered from the first start on in `state`/board, so that a later

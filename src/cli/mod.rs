@@ -8,7 +8,7 @@
 //! | 0 | done |
 //! | 1 | failed while running |
 //! | 2 | wrong usage or config; nothing was opened |
-//! | 128 + n | ended cleanly by signal n (130 SIGINT, 143 SIGTERM) |
+//! | 128 + n | ended cleanly by signal n (130 SIGINT, 143 SIGTERM, 129 SIGHUP) |
 
 pub mod args;
 mod bench;

@@ -16,6 +16,8 @@ struct Installed {
     version: String,
     folder: String,
     models: Vec<String>,
+    /// Those of the version before that are for other purposes.
+    kept: Vec<String>,
 }
 
 pub fn run(args: &InstallArgs) -> CommandResult {
@@ -29,9 +31,10 @@ pub fn run(args: &InstallArgs) -> CommandResult {
     let mut prove = |found: &Found| prove(found, args.without_self_test);
     let version = install(&store, &candidates, &mut KernelDisk, &mut prove).map_err(anyhow::Error::from)?;
     let installed = Installed {
-        folder: store.root().join(&version).display().to_string(),
+        folder: store.root().join(&version.name).display().to_string(),
         models: candidates.iter().map(|c| c.found.entry.name.clone()).collect(),
-        version,
+        kept: version.kept,
+        version: version.name,
     };
     if let Some(why) = passed_over(&candidates) {
         log::warn!("{why}");
@@ -39,9 +42,13 @@ pub fn run(args: &InstallArgs) -> CommandResult {
     if args.json {
         print_json(&installed)?;
     } else {
+        let kept = match installed.kept.as_slice() {
+            [] => String::new(),
+            names => format!(", beside {} from the version before", names.join(", ")),
+        };
         print(&format!(
-            "installed {} as {} in {}\non trial: after a minute of running it has proved itself; before that, three deaths of the \
-             service bring the model before it back\nnow: sudo systemctl restart moodlight\n",
+            "installed {} as {} in {}{kept}\non trial: after a minute of running it has proved itself; before that, three \
+             deaths of the service bring the model before it back\nnow: sudo systemctl restart moodlight\n",
             installed.models.join(", "),
             installed.version,
             store.root().display()
@@ -56,7 +63,9 @@ fn passed_over(candidates: &[Candidate]) -> Option<String> {
     let settings = super::run::settings_of(&Place::default()).ok()?;
     let classifiers = || candidates.iter().map(|c| &c.found.entry).filter(|e| e.role == Role::Classifier);
     let told = |name: &str, reason: String, keys: String| {
-        format!("{name} will not be used: this board {reason}; to use it, write {keys} under [model] in the config")
+        format!(
+            "{name} will not be used: this board {reason}; to use it, write {keys} under [model] in the config"
+        )
     };
     let Some(entry) = classifiers().find(|e| e.precision == settings.precision) else {
         return classifiers().next().map(|e| {
@@ -75,7 +84,11 @@ fn expand(given: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !given.is_dir() {
         return Ok(vec![given.into()]);
     }
-    let manifest = Manifest::read(&given.join(MANIFEST_FILE))?;
+    let file = given.join(MANIFEST_FILE);
+    let manifest = Manifest::read(&file)?;
+    if manifest.models.is_empty() {
+        bail!("{}: it lists no model, so there is nothing to install", file.display());
+    }
     Ok(manifest.models.iter().map(|m| given.join(&m.file)).collect())
 }
 

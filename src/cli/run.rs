@@ -22,7 +22,11 @@ fn plan(args: &RunArgs) -> anyhow::Result<Plan> {
     let loaded = Config::find(args.place.config.as_deref())?;
     super::logging::set_level(loaded.config.log.level.filter());
     let settings = Settings::resolve(loaded, &overrides(args), &device_tree())?;
-    let options = RunOptions {
+    Plan::of(settings, options(args))
+}
+
+fn options(args: &RunArgs) -> RunOptions {
+    RunOptions {
         best_effort: args.best_effort,
         realtime: args.realtime,
         duration: args.duration,
@@ -30,22 +34,34 @@ fn plan(args: &RunArgs) -> anyhow::Result<Plan> {
         trace_frames: args.trace_frames,
         snapshot: args.snapshot.clone(),
         service: args.service,
-    };
-    Plan::of(settings, options)
+        shutter: app::Shutter::default(),
+    }
 }
 
 fn run_service(args: &RunArgs) -> anyhow::Result<Ending> {
     let fallback = || last_good_settings(watched(args), &overrides(args));
-    let service =
-        app::service::Service { config: Some(watched(args)), prepare: &|| plan(args), fallback: &fallback };
-    app::service::run(&service)
+    app::service::run(&app::service::Service {
+        config: Some(watched(args)),
+        prepare: &|| plan(args),
+        fallback: &fallback,
+        options: &options(args),
+    })
 }
 
 /// What was read before the config broke; without that as if it were there and empty, so that the board is recognised and its
-/// lights are known.
+/// lights are known. Where the profile is what broke, or is gone, the recognised board's own stands in.
 fn last_good_settings(file: PathBuf, flags: &Overrides) -> Option<Settings> {
     let config = Config::read(&app::service::last_good(&state_folder())).unwrap_or_default();
-    Settings::resolve(Loaded { config, file: Some(file) }, flags, &device_tree()).ok()
+    let recognised = Overrides { board: None, remembered_board: None, ..flags.clone() };
+    [
+        (config.clone(), flags),
+        (Config { board: None, ..config }, &recognised),
+        (Config::default(), &recognised),
+    ]
+    .into_iter()
+    .find_map(|(config, flags)| {
+        Settings::resolve(Loaded { config, file: Some(file.clone()) }, flags, &device_tree()).ok()
+    })
 }
 
 /// The lights that the service goes on with while its config cannot be read.

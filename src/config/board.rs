@@ -3,8 +3,10 @@
 
 use super::parse::{nearest, parse};
 use super::pins::{Gpio, Pins};
-use super::{ConfigError, ModelSettings, OledWiring};
+use super::{ConfigError, ModelSettings, OledWiring, in_table};
+use crate::source::SourceSpec;
 use serde::Deserialize;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Where a distribution puts profiles.
@@ -78,11 +80,45 @@ pub struct Camera {
     pub csi: Option<String>,
 }
 
+impl Camera {
+    fn validate(&self) -> Result<(), String> {
+        for (key, source) in [("source", &self.source), ("csi", &self.csi)] {
+            if let Some(source) = source {
+                source.parse::<SourceSpec>().map_err(|e| format!("{key}: {}", e.reason))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thermal {
     /// Type of the thermal zone that throttles the processor, as in /sys/class/thermal/thermal_zone*/type.
     pub zone: Option<String>,
+}
+
+/// Who named a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedBy {
+    /// `--board`.
+    Flag,
+    /// The `board` key of this config.
+    Config(PathBuf),
+    /// An earlier start, which wrote it down here.
+    Memory(PathBuf),
+}
+
+impl fmt::Display for NamedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NamedBy::Flag => f.write_str("--board"),
+            NamedBy::Config(file) => write!(f, "{}: board", file.display()),
+            NamedBy::Memory(file) => {
+                write!(f, "{} (without that file the board is recognised anew)", file.display())
+            }
+        }
+    }
 }
 
 impl BoardProfile {
@@ -96,7 +132,7 @@ impl BoardProfile {
             return Self::read(&installed);
         }
         match BUILT_IN.iter().find(|(n, _)| *n == name) {
-            Some((_, text)) => parse(text, &format!("board/{name}.toml")),
+            Some((_, text)) => Self::parse(text, &format!("board/{name}.toml")),
             None => Err(unknown_board(name)),
         }
     }
@@ -129,7 +165,21 @@ impl BoardProfile {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|e| ConfigError::Unreadable { file: file.clone(), reason: e.to_string() })?;
-        parse(&text, &file)
+        Self::parse(&text, &file)
+    }
+
+    /// Parses and checks `text`; `file` is its name in errors.
+    fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let board: Self = parse(text, file)?;
+        board.validate().map_err(|reason| ConfigError::Invalid { file: file.into(), reason })?;
+        Ok(board)
+    }
+
+    /// A profile may be a copy that somebody changed: the tables that a config has too are held to the same bounds.
+    fn validate(&self) -> Result<(), String> {
+        self.camera.validate().map_err(in_table("camera"))?;
+        self.model.validate().map_err(in_table("model"))?;
+        self.oled.as_ref().map_or(Ok(()), OledWiring::validate).map_err(in_table("oled"))
     }
 }
 
@@ -143,6 +193,7 @@ fn unknown_board(name: &str) -> ConfigError {
     let known = BoardProfile::names();
     let list: Vec<&str> = known.iter().map(String::as_str).collect();
     ConfigError::UnknownBoard {
+        by: None,
         name: name.into(),
         nearest: nearest(name, &list).unwrap_or(SIMULATION).into(),
         known: list.join(", "),
@@ -152,13 +203,27 @@ fn unknown_board(name: &str) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     #[test]
     fn every_built_in_profile_parses_and_its_pins_exist_once() {
         for (name, _) in BUILT_IN {
             let board = BoardProfile::load(name).unwrap_or_else(|e| panic!("{e}"));
-            super::super::settings::wire(&board.gpio, &board.pins).unwrap_or_else(|e| panic!("{name}: {e}"));
+            super::super::settings::wire(&board.gpio, &board.pins, |_| String::new())
+                .unwrap_or_else(|e| panic!("{name}: {e}"));
         }
+    }
+
+    #[rstest]
+    #[case::no_threads("[model]\nthreads = 0", "mine.toml: model.threads: expected 1 to 64, found 0")]
+    #[case::threads("[model]\nthreads = 100000", "mine.toml: model.threads: expected 1 to 64, found 100000")]
+    #[case::address("[oled]\naddress = 0xff", "mine.toml: oled.address: expected 0x08 to 0x77, found 0xff")]
+    #[case::source("[camera]\nsource = \"v4l3:x\"", "mine.toml: camera.source: unknown scheme \"v4l3\"")]
+    #[case::csi("[camera]\ncsi = \"exec:cam\"", "mine.toml: camera.csi: raw video does not carry its size")]
+    fn a_value_out_of_its_range_is_refused(#[case] table: &str, #[case] expect: &str) {
+        let error =
+            BoardProfile::parse(&format!("name = \"Mine\"\n{table}\n"), "mine.toml").unwrap_err().to_string();
+        assert!(error.starts_with(expect), "{error}");
     }
 
     #[test]

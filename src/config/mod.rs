@@ -9,7 +9,7 @@ mod parse;
 pub mod pins;
 pub mod settings;
 
-pub use board::{BoardProfile, Hardware};
+pub use board::{BoardProfile, Hardware, NamedBy};
 pub use settings::{Overrides, Settings};
 
 use crate::classifier::Precision;
@@ -142,7 +142,8 @@ impl OledWiring {
 pub struct ScreenSettings {
     /// False leaves the screen to others. Default true.
     pub enabled: bool,
-    /// Width and height in pixels, as "1280x720"; a screen that lacks it is refused. Absent: the screen's own, up to 1920x1080.
+    /// Width and height in pixels, as "1280x720", at most 7680x4320; a screen that lacks it is refused. Absent: the screen's own, up
+    /// to 1920x1080.
     pub mode: Option<ScreenMode>,
 }
 
@@ -160,15 +161,27 @@ pub struct ScreenMode {
     pub height: u16,
 }
 
+impl ScreenMode {
+    /// No screen has more. The page's picture is made before one is plugged in, with 4 bytes for each pixel: without a bound a typing
+    /// error would take all memory.
+    const LARGEST: Self = Self { width: 7680, height: 4320 };
+}
+
 impl TryFrom<String> for ScreenMode {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let size = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-        match size {
-            Some((width, height)) if width > 0 && height > 0 => Ok(Self { width, height }),
-            _ => Err(format!("expected a size like \"1280x720\", found \"{text}\"")),
+        let side = |digits: &str| digits.parse::<u16>().ok().filter(|n| *n > 0);
+        let size = text.split_once('x').and_then(|(w, h)| Some((side(w)?, side(h)?)));
+        let Some((width, height)) = size else {
+            return Err(format!("expected a size like \"1280x720\", found \"{text}\""));
+        };
+        let largest = Self::LARGEST;
+        if width > largest.width || height > largest.height {
+            let bound = format!("{}x{}", largest.width, largest.height);
+            return Err(format!("expected a size of at most {bound} pixels, found \"{text}\""));
         }
+        Ok(Self { width, height })
     }
 }
 
@@ -247,20 +260,37 @@ pub enum ConfigError {
     /// Out of range, or at odds with another key.
     #[error("{file}: {reason}")]
     Invalid { file: String, reason: String },
-    #[error("no board profile `{name}`; did you mean `{nearest}`? There are {known}")]
-    UnknownBoard { name: String, nearest: String, known: String },
+    #[error("{}no board profile `{name}`; did you mean `{nearest}`? There are {known}", before(.by))]
+    UnknownBoard { by: Option<NamedBy>, name: String, nearest: String, known: String },
 }
 
 impl ConfigError {
-    /// The file to mend; none where the fault is in the choice of a board.
+    /// The file to mend; none where a flag is wrong.
     pub fn file(&self) -> Option<PathBuf> {
         match self {
             ConfigError::Unreadable { file, .. }
             | ConfigError::Syntax { file, .. }
             | ConfigError::Invalid { file, .. } => Some(file.into()),
+            ConfigError::UnknownBoard { by: Some(NamedBy::Config(file) | NamedBy::Memory(file)), .. } => {
+                Some(file.clone())
+            }
             ConfigError::UnknownBoard { .. } => None,
         }
     }
+
+    /// With where the name of an unknown board stands; other errors say their place themselves.
+    fn named_by(self, who: NamedBy) -> Self {
+        match self {
+            ConfigError::UnknownBoard { name, nearest, known, .. } => {
+                ConfigError::UnknownBoard { by: Some(who), name, nearest, known }
+            }
+            other => other,
+        }
+    }
+}
+
+fn before(by: &Option<NamedBy>) -> String {
+    by.as_ref().map_or_else(String::new, |by| format!("{by}: "))
 }
 
 /// A config and where it came from.

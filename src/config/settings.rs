@@ -1,10 +1,11 @@
 //! Config + board profile + flags → [`Settings`]: complete, checked, and with nothing left to choose.
 
 use super::pins::{Gpio, Pin, Pins};
-use super::{BoardProfile, Config, ConfigError, Loaded, OledWiring, SourceSettings};
+use super::{BoardProfile, Config, ConfigError, Loaded, NamedBy, OledWiring, SourceSettings};
 use crate::classifier::Precision;
+use crate::classifier::store::state_folder;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What flags say; `None` leaves it to config and profile.
 #[derive(Debug, Clone, Default)]
@@ -61,10 +62,10 @@ impl Settings {
     /// where there is none.
     pub fn resolve(loaded: Loaded, flags: &Overrides, device_tree: &[u8]) -> Result<Self, ConfigError> {
         let Loaded { config, file } = loaded;
-        let board = choose_board(&config, file.is_some(), flags, device_tree)?;
+        let board = choose_board(&config, file.as_deref(), flags, device_tree)?;
         let pins = board.pins.overlaid(&config.pins);
         let shown = file.as_ref().map_or_else(|| board.name.clone(), |f| f.display().to_string());
-        let wires = wire(&board.gpio, &pins)
+        let wires = wire(&board.gpio, &pins, |line| origin(line, &config.pins, &board))
             .map_err(|reason| ConfigError::Invalid { file: shown, reason: format!("pins.{reason}") })?;
         let mut oled = config.oled.clone().or_else(|| board.oled.clone());
         if let (Some(o), Some(i2c)) = (&mut oled, &board.i2c) {
@@ -97,14 +98,34 @@ impl Settings {
 /// something is wired to its pins.
 fn choose_board(
     config: &Config,
-    has_file: bool,
+    file: Option<&Path>,
     flags: &Overrides,
     device_tree: &[u8],
 ) -> Result<BoardProfile, ConfigError> {
     let remembered = flags.remembered_board.as_deref();
-    let recognised = || remembered.or_else(|| BoardProfile::recognise(device_tree)).filter(|_| has_file);
+    let recognised =
+        || remembered.or_else(|| BoardProfile::recognise(device_tree)).filter(|_| file.is_some());
     let name = flags.board.as_deref().or(config.board.as_deref()).or_else(recognised);
-    BoardProfile::load(name.unwrap_or(super::board::SIMULATION))
+    BoardProfile::load(name.unwrap_or(super::board::SIMULATION)).map_err(|e| {
+        e.named_by(match (&flags.board, &config.board) {
+            (Some(_), _) => NamedBy::Flag,
+            (None, Some(_)) => NamedBy::Config(file.unwrap_or(Path::new("config")).into()),
+            // What is recognised, and the simulation, are known.
+            (None, None) => NamedBy::Memory(state_folder().join("board")),
+        })
+    })
+}
+
+/// Where `line` got its pin from, if not from the config: whoever reads an error about it looks for it there in vain.
+fn origin(line: &str, config: &Pins, board: &BoardProfile) -> String {
+    let has = |pins: &Pins| pins.iter().any(|(l, _)| l == line);
+    match has(&board.pins) && !has(config) {
+        true => format!(
+            " (from the board profile {}; give it another pin under [pins], or use a copy of the profile)",
+            board.name
+        ),
+        false => String::new(),
+    }
 }
 
 fn choose_input(config: &Config, has_file: bool, flags: &Overrides, board: &BoardProfile) -> Input {
@@ -116,15 +137,17 @@ fn choose_input(config: &Config, has_file: bool, flags: &Overrides, board: &Boar
 }
 
 /// Finds each line's pin on the board. Refuses pins that it doesn't have, two lines on one pin, and a part of an RGB
-/// LED; the reason starts with the line's name.
-pub fn wire(gpio: &Gpio, pins: &Pins) -> Result<Vec<Wire>, String> {
+/// LED; the reason starts with the line's name. `origin` is what has to be said behind a line's name.
+pub fn wire(gpio: &Gpio, pins: &Pins, origin: impl Fn(&str) -> String) -> Result<Vec<Wire>, String> {
     let mut owner: HashMap<Pin, &'static str> = HashMap::new();
     let mut wires = Vec::new();
     for (line, written) in pins.iter() {
-        let pin = gpio.resolve(written).map_err(|e| format!("{line}: {e}"))?;
+        let pin = gpio.resolve(written).map_err(|e| format!("{line}{}: {e}", origin(line)))?;
         if let Some(other) = owner.insert(pin.clone(), line) {
             return Err(format!(
-                "{line}: {pin} is already used by pins.{other}; each line needs a pin of its own"
+                "{line}{}: {pin} is already used by pins.{other}{}; each line needs a pin of its own",
+                origin(line),
+                origin(other)
             ));
         }
         wires.push(Wire { line, pin });

@@ -109,6 +109,11 @@ impl Tracker {
         tracks.extend(self.faces.iter().map(Face::track));
     }
 
+    /// Forgets every face; ids go on counting. For a picture that does not follow the last one.
+    pub fn forget_all(&mut self) {
+        self.faces.clear();
+    }
+
     /// Drops whoever is missing for longer than `hold`. A face that the latest frame showed is never dropped here, so
     /// it is compared with the next frame however late that comes: tracks survive one frame a second.
     fn forget(&mut self, now: Timestamp) {

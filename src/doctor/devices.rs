@@ -94,10 +94,14 @@ pub fn frame_rate(camera: &Camera) -> Check {
             "not measured: no camera is open here; where the service runs, it has the camera: stop it first",
         );
     };
-    let fps = stream.frames as f32 / stream.seconds.max(0.001);
+    // The time begins with the first.
+    let fps = stream.frames.saturating_sub(1) as f32 / stream.seconds.max(0.001);
     let promised = stream.promised.map_or_else(String::new, |p| format!(", {p:.0} promised"));
     let damaged = if stream.damaged > 0 { format!(", {} damaged", stream.damaged) } else { String::new() };
-    let found = format!("{fps:.1} frames a second{promised}{damaged}");
+    let found = match stream.frames {
+        1 => format!("no second frame in {:.1} s{promised}{damaged}", stream.seconds),
+        _ => format!("{fps:.1} frames a second{promised}{damaged}"),
+    };
     let total = stream.frames + stream.damaged;
     if stream.damaged * 20 > total {
         return Check::warn(

@@ -82,7 +82,8 @@ pub struct Stream {
     pub name: String,
     /// Frames a second as the driver promises them.
     pub promised: Option<f32>,
-    /// Good frames in the time of watching, and that time in seconds.
+    /// Good frames in the time of watching, the first included, and the seconds from that one on; without one, the seconds that it was
+    /// waited for.
     pub frames: u32,
     pub seconds: f32,
     /// Frames that came damaged.

@@ -48,7 +48,7 @@ pub trait Indicator: Send {
     fn describe(&self) -> String;
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{device}: {reason}")]
 pub struct IndicatorError {
     pub device: String,

@@ -59,6 +59,8 @@ impl Capture {
             let state = match end {
                 ReadEnd::Asked | ReadEnd::Over => return None,
                 ReadEnd::Failed(SourceError::Muted { .. }) => CameraState::Muted,
+                // A source that is not to be opened again: exec's restart=never.
+                ReadEnd::Failed(e @ SourceError::Truncated { .. }) => return Some(e.to_string()),
                 ReadEnd::Failed(e) if !worked_once && !self.options.best_effort => {
                     return Some(e.to_string());
                 }

@@ -113,6 +113,19 @@ impl Lights {
         true
     }
 
+    /// Hears again of a fault that is known; true where the reason is another one. Figures alone ("for 3.1 s") make none.
+    pub fn still_faulted(&mut self, what: &str, detail: &str) -> bool {
+        let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        let Some(known) = self.faults.get_mut(what) else { return false };
+        if words(known) == words(detail) {
+            return false;
+        }
+        detail.clone_into(known);
+        log::error!("{what}: {detail}");
+        self.tell_status();
+        true
+    }
+
     pub fn leave_fault(&mut self, what: &str, now: Timestamp) {
         if self.faults.remove(what).is_some() {
             log::info!("{what}: works again");
@@ -162,7 +175,7 @@ mod tests {
         lights.transition(&mood, Some(Transition { from: MoodKind::NoFace, to: kind, at: Timestamp::ZERO }));
     }
 
-    /// `+oled` breaks, `-oled` works again, another word is a mood → the status after that.
+    /// `+oled` breaks, `-oled` works again, `~oled` is broken in another way, another word is a mood → the status after that.
     #[rstest]
     #[case::a_mood("happy", "happy")]
     #[case::a_fault("happy +oled", "oled: broken")]
@@ -172,16 +185,35 @@ mod tests {
     #[case::another_fault("+oled +camera", "camera: broken")]
     #[case::one_fault_is_left("+oled +camera -camera", "oled: broken")]
     #[case::nobody_yet("+oled -oled", "no_face")]
+    #[case::another_reason("+oled ~oled", "oled: busy for 2 s")]
+    #[case::another_reason_for_nothing("~oled happy", "happy")]
     fn the_status_is_what_does_not_work_or_the_mood(#[case] script: &str, #[case] expect: &str) {
         let manager = Manager::default();
         let mut lights = Lights::new(Vec::new(), None, Some(Box::new(manager.clone())));
         for word in script.split(' ') {
             match word.split_at(1) {
                 ("+", what) => _ = lights.enter_fault(what, "broken", Timestamp::ZERO),
+                ("~", what) => _ = lights.still_faulted(what, "busy for 2 s"),
                 ("-", what) => lights.leave_fault(what, Timestamp::ZERO),
                 _ => change_mood(&mut lights, word),
             }
         }
         assert_eq!(*manager.0.lock().unwrap(), expect);
+    }
+
+    /// What is known of a fault and what is said of it next → whether that is another reason.
+    #[rstest]
+    #[case::the_same("no such camera", "no such camera", false)]
+    #[case::later("no frame for 1.6 s", "no frame for 12.0 s", false)]
+    #[case::another("no such camera", "no permission", true)]
+    fn a_fault_is_told_again_when_its_reason_is_another(
+        #[case] known: &str,
+        #[case] next: &str,
+        #[case] expect: bool,
+    ) {
+        let mut lights = Lights::new(Vec::new(), None, None);
+        lights.enter_fault("camera", known, Timestamp::ZERO);
+        assert_eq!(lights.still_faulted("camera", next), expect);
+        assert_eq!(lights.fault_count, 1);
     }
 }

@@ -215,7 +215,8 @@ impl Show<'_> {
         match state {
             CameraState::Opening => {}
             CameraState::Running => {
-                watch.bad_in_a_row = 0;
+                // It has its full time anew: what was before is another stream.
+                (watch.bad_in_a_row, watch.since) = (0, now);
                 self.session.camera_recovered(now);
             }
             CameraState::Faulted(why) => self.session.camera_fault(&why, now),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 /// What came in the time of watching.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Measured {
+    /// Good ones, the first included.
     pub frames: u32,
     pub damaged: u32,
     /// From the first frame on: the time that a camera takes to start is not its rate.
@@ -26,10 +27,10 @@ pub fn rate(source: &mut dyn FrameSource, span: Duration) -> Result<Measured, So
     let mut first: Option<Instant> = None;
     while first.map_or(begun.elapsed() < patience, |f| f.elapsed() < span) {
         match source.next_frame(&mut frame, Duration::from_millis(100)) {
-            Ok(Delivery::Frame) => match first {
-                None => first = Some(Instant::now()),
-                Some(_) => measured.frames += 1,
-            },
+            Ok(Delivery::Frame) => {
+                measured.frames += 1;
+                first.get_or_insert_with(Instant::now);
+            }
             Ok(Delivery::Idle) => {}
             Ok(Delivery::End) => break,
             Err(SourceError::BadFrame { .. }) => measured.damaged += 1,
@@ -38,4 +39,37 @@ pub fn rate(source: &mut dyn FrameSource, span: Duration) -> Result<Measured, So
     }
     measured.seconds = first.map_or(begun, |f| f).elapsed().as_secs_f32();
     Ok(measured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// Gives so many frames, then ends.
+    struct Clip(u32);
+
+    impl FrameSource for Clip {
+        fn next_frame(&mut self, _: &mut Frame, _: Duration) -> Result<Delivery, SourceError> {
+            let Some(left) = self.0.checked_sub(1) else { return Ok(Delivery::End) };
+            self.0 = left;
+            Ok(Delivery::Frame)
+        }
+        fn describe(&self) -> String {
+            "clip".into()
+        }
+        fn is_live(&self) -> bool {
+            false
+        }
+    }
+
+    /// A slow camera's first frame may be the only one in the time of watching; it works all the same.
+    #[rstest]
+    #[case::none(0)]
+    #[case::first_alone(1)]
+    #[case::three(3)]
+    fn every_frame_counts(#[case] frames: u32) {
+        let measured = rate(&mut Clip(frames), Duration::from_secs(60)).unwrap();
+        assert_eq!((measured.frames, measured.damaged), (frames, 0));
+    }
 }

@@ -8,7 +8,7 @@
 //! - [`alarm`]: the fault pattern while there is no session to show it.
 //! - [`caretaker`]: a changed config, a minute that has passed.
 //! - [`measure`]: a source's real rate. [`walk`]: the lights one after the other.
-//! - [`stop`]: SIGINT and SIGTERM. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
+//! - [`stop`]: SIGINT, SIGTERM and SIGHUP. [`trace`]: the JSON lines. [`heartbeat`]: watchdogs, fed by progress alone.
 
 pub mod alarm;
 pub mod capture;
@@ -49,7 +49,7 @@ pub trait SourceOpener: Send {
 pub enum Ending {
     /// The recording is over, or the asked duration is.
     Done,
-    /// SIGINT or SIGTERM, by number.
+    /// SIGINT, SIGTERM or SIGHUP, by number.
     Signal(i32),
     /// The source or the firmware failed; all lights are off all the same.
     Failed(anyhow::Error),

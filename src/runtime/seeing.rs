@@ -65,7 +65,7 @@ fn look_on(
     pace: &LeastInterval,
     quit: &AtomicBool,
 ) -> Option<Answer> {
-    let (mut frame, mut begun) = (Frame::default(), None::<Instant>);
+    let (mut frame, mut begun, mut stream) = (Frame::default(), None::<Instant>, None);
     while !quit.load(Ordering::Relaxed) {
         // On a hot board: the newest frame of the pause is looked at after it, the others count as dropped.
         let rest = begun.map_or(Duration::ZERO, |b| pace.interval().saturating_sub(b.elapsed()));
@@ -75,6 +75,9 @@ fn look_on(
         }
         let Some(ticket) = slot.take(&mut frame, TICK) else { continue };
         begun = Some(Instant::now());
+        if stream.replace(ticket) != Some(ticket) {
+            eyes.forget();
+        }
         match look(eyes, &frame, spares.get()) {
             failed @ Answer::Failed(_) => return Some(failed),
             answer => slot.answer(ticket, answer),

@@ -167,13 +167,18 @@ impl Session {
         self.counters.dropped += n;
     }
 
-    /// The camera stopped working: it becomes the mood, and is traced once.
+    /// The camera stopped working: it becomes the mood, and is traced once. Another reason while it lasts is what screen and status
+    /// say from then on: who has plugged a camera in must read why that one doesn't open.
     pub fn camera_fault(&mut self, detail: &str, now: Timestamp) {
         self.advance(now);
-        if !self.lights.enter_fault(CAMERA, detail, self.now) {
+        let is_new = self.lights.enter_fault(CAMERA, detail, self.now);
+        if !is_new && !self.lights.still_faulted(CAMERA, detail) {
             return;
         }
         detail.clone_into(&mut self.notice);
+        if !is_new {
+            return self.show();
+        }
         let transition = self.decision.fault(self.now);
         self.lights.transition(self.decision.mood(), transition);
         self.show();

@@ -61,7 +61,7 @@ pub struct Slot<A> {
     changed: Condvar,
 }
 
-/// A frame's place in time, handed back with the answer about it.
+/// A frame's place in time, handed back with the answer about it: the same for frames without a fault or a mute between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
 

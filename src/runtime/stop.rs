@@ -1,13 +1,20 @@
-//! Being told to stop: SIGINT (Ctrl-C) and SIGTERM (the service manager).
+//! Being told to stop: SIGINT (Ctrl-C), SIGTERM (the service manager) and SIGHUP (a terminal that is gone).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Shared by all threads; remembers which signal came first. A second signal kills at once, in case the first hangs.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicUsize>);
+
+/// Whether /proc/self/`status` has `signal` in its mask of ignored ones.
+fn is_ignored(signal: i32, status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
 
 /// No signal's number: the run is to begin anew.
 const RELOAD: usize = 1 << 16;
@@ -18,10 +25,12 @@ impl Stop {
         Self::default()
     }
 
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT and SIGTERM from now on, and for SIGHUP unless it was to be ignored (`nohup`).
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
-        for signal in [SIGINT, SIGTERM] {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let hangup = (!is_ignored(SIGHUP, &status)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
             // Order matters: the shutdown sees the flag of an *earlier* signal only.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
@@ -57,5 +66,19 @@ impl Stop {
     /// Asks for the end from inside, as if `signal` had come.
     pub fn request(&self, signal: i32) {
         self.0.store(signal as usize, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::nohup("SigBlk:\t0\nSigIgn:\t0000000000001001\n", true)]
+    #[case::a_pipe_only("SigIgn:\t0000000000001000\n", false)]
+    #[case::no_proc("", false)]
+    #[case::no_number("SigIgn:\tnone\n", false)]
+    fn an_ignored_hangup_is_left_ignored(#[case] status: &str, #[case] expect: bool) {
+        assert_eq!(is_ignored(SIGHUP, status), expect);
     }
 }

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Where events are written. Every line is flushed: what happened before a power cut is on disk or in the pipe.
+/// Where events are written. Every line goes to the kernel at once: what happened before a crash of moodlight is in the file or the
+/// pipe; a power cut may cost a file what its file system had not written yet, usually some seconds.
 pub struct Trace {
     out: BufWriter<Box<dyn Write + Send>>,
     name: String,
@@ -14,10 +15,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// `path` `-` is stdout. `frames`: also one line per frame.
-    pub fn open(path: &Path, frames: bool) -> io::Result<Self> {
+    /// `path` `-` is stdout. `frames`: also one line per frame. `goes_on`: behind what is there already, for runs that follow each
+    /// other; each begins with its start event.
+    pub fn open(path: &Path, frames: bool, goes_on: bool) -> io::Result<Self> {
+        let file = || File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(path);
         let out: Box<dyn Write + Send> =
-            if path.as_os_str() == "-" { Box::new(io::stdout()) } else { Box::new(File::create(path)?) };
+            if path.as_os_str() == "-" { Box::new(io::stdout()) } else { Box::new(file()?) };
         Ok(Self { out: BufWriter::new(out), name: path.display().to_string(), frames })
     }
 

@@ -164,6 +164,8 @@ struct Group {
     child: Child,
     /// Readable once the child has ended; `None` on kernels before 5.3.
     pidfd: Option<OwnedFd>,
+    /// [`end`](Self::end) has seen to it that nobody is left.
+    is_over: bool,
 }
 
 /// How long a child may take to close its camera after SIGTERM.
@@ -172,7 +174,7 @@ const GRACE: Duration = Duration::from_millis(500);
 impl Group {
     fn new(child: Child) -> Self {
         let pidfd = Self::pid(&child).and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok());
-        Self { child, pidfd }
+        Self { child, pidfd, is_over: false }
     }
 
     fn pid(child: &Child) -> Option<Pid> {
@@ -184,6 +186,7 @@ impl Group {
     fn end(&mut self) -> Option<ExitStatus> {
         let by_itself = self.ends_within(GRACE);
         self.kill();
+        self.is_over = true;
         let status = self.child.wait().ok();
         status.filter(|_| by_itself)
     }
@@ -224,9 +227,10 @@ fn ends_by_polling(pid: Pid, time: Duration) -> bool {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return; // reaped by `end`, which has killed the rest of the group
+        if self.is_over {
+            return;
         }
+        // Before the child is reaped, even one that has ended: others of its group may still hold the camera.
         self.signal(Signal::TERM);
         self.ends_within(GRACE);
         self.kill();
@@ -348,5 +352,27 @@ mod tests {
         exec.group.kill();
         assert!(exec.group.ends_within(Duration::from_secs(10)));
         assert!(exec.group.end().is_some_and(|status| !status.success()), "it is still there to be reaped");
+    }
+
+    /// The shell ends and leaves a worker behind, which holds the output.
+    #[test]
+    fn what_a_shell_left_behind_is_ended_too() {
+        let spec: SourceSpec = "exec:sleep 1000 & echo $! >&2?width=4&height=4".parse().unwrap();
+        let mut exec = Exec::start(&spec, "test".into()).unwrap();
+        let (mut frame, begin) = (Frame::default(), Instant::now());
+        let said = |exec: &Exec| exec.words.lock().unwrap().last.clone();
+        while said(&exec).is_empty() && begin.elapsed() < Duration::from_secs(10) {
+            let _ = exec.next_frame(&mut frame, Duration::from_millis(10));
+        }
+        let worker: i32 = said(&exec).parse().expect("the worker's number");
+        assert!(exec.group.ends_within(Duration::from_secs(10)), "the shell");
+        drop(exec);
+        let gone =
+            || std::fs::read_to_string(format!("/proc/{worker}/stat")).map_or(true, |s| s.contains(") Z"));
+        let begin = Instant::now();
+        while !gone() && begin.elapsed() < Duration::from_secs(10) {
+            std::thread::yield_now();
+        }
+        assert!(gone(), "process {worker} is still there");
     }
 }

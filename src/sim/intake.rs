@@ -4,9 +4,11 @@
 //! grows with the bytes that arrive, never with what a header promises.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -101,7 +103,8 @@ pub struct Polled(File);
 
 impl Polled {
     pub fn file(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        // A named pipe that nobody writes to yet would hold up the opening, and with it the first wish to end.
+        let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
@@ -146,5 +149,24 @@ pub fn ready(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<[bool; 2]>
         Ok(_) => Ok(polled.map(|p| !p.revents().is_empty())),
         Err(rustix::io::Errno::INTR) => Ok([false; 2]),
         Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::io::Write;
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_yet_is_idle() {
+        let (folder, mut buf, wait) = (tempfile::tempdir().unwrap(), [0; 8], Duration::from_millis(5));
+        let path = folder.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let mut pipe = Polled::file(&path).unwrap();
+        assert_eq!(pipe.read(&mut buf, wait).unwrap(), None);
+        File::options().write(true).open(&path).unwrap().write_all(b"frame").unwrap();
+        assert_eq!(pipe.read(&mut buf, wait).unwrap(), Some(5));
+        assert_eq!(pipe.read(&mut buf, wait).unwrap(), Some(0), "the writer has gone");
     }
 }

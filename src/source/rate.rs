@@ -4,7 +4,7 @@
 use crate::frame::Timestamp;
 use std::str::FromStr;
 
-/// A positive rational number of frames per second, at most [`FrameRate::MAX`].
+/// A positive rational number of frames per second, at most [`FrameRate::MAX`], at least one in [`FrameRate::LONGEST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameRate {
     frames: u32,
@@ -15,9 +15,14 @@ impl FrameRate {
     /// Nothing that moodlight reads is faster; a larger number is a typing error or a lying header.
     pub const MAX: u32 = 1000;
 
-    /// `frames` in each `seconds`; `None` unless both are positive and the rate is at most [`Self::MAX`].
+    /// Seconds between two frames of the slowest: a day. What is slower is a lying header too, and a run that plays it would blink
+    /// through the years between two frames.
+    pub const LONGEST: u32 = 86_400;
+
+    /// `frames` in each `seconds`; `None` unless both are positive and the rate is within its bounds.
     pub const fn new(frames: u32, seconds: u32) -> Option<Self> {
-        let sane = frames > 0 && seconds > 0 && frames as u64 <= Self::MAX as u64 * seconds as u64;
+        let (f, s) = (frames as u64, seconds as u64);
+        let sane = f > 0 && s > 0 && f <= Self::MAX as u64 * s && s <= Self::LONGEST as u64 * f;
         if sane { Some(Self { frames, seconds }) } else { None }
     }
 
@@ -54,7 +59,7 @@ impl FromStr for FrameRate {
     fn from_str(s: &str) -> Result<Self, String> {
         fraction(s)
             .and_then(|(n, d)| FrameRate::new(n, d))
-            .ok_or_else(|| format!("{s:?} is no frame rate: expected a number of frames per second up to {} such as 30, 29.97 or 30000/1001", Self::MAX))
+            .ok_or_else(|| format!("{s:?} is no frame rate: expected a number of frames per second up to {}, and at least one a day, such as 30, 29.97 or 30000/1001", Self::MAX))
     }
 }
 
@@ -100,11 +105,15 @@ mod tests {
     #[case::negative("-5", None)]
     #[case::plus("+5", None)]
     #[case::absurd("100000", None)]
+    #[case::one_a_day("1/86400", Some((1, 86_400)))]
+    #[case::slower("1/86401", None)]
+    #[case::one_in_a_life("1:4294967295", None)]
     #[case::overflow("99999999999", None)]
     #[case::word("fast", None)]
     #[case::empty("", None)]
     fn reads(#[case] text: &str, #[case] expect: Option<(u32, u32)>) {
-        assert_eq!(text.parse::<FrameRate>().ok(), expect.and_then(|(n, d)| FrameRate::new(n, d)));
+        let expect = expect.map(|(frames, seconds)| FrameRate { frames, seconds });
+        assert_eq!(text.parse::<FrameRate>().ok(), expect);
     }
 
     #[test]
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_end_of_time_saturates() {
-        let slow = FrameRate::new(1, u32::MAX).unwrap();
+        let slow = FrameRate::new(1, FrameRate::LONGEST).unwrap();
         assert!(slow.timestamp(u64::MAX) > slow.timestamp(1));
     }
 }

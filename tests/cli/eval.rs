@@ -171,6 +171,28 @@ fn the_patches_written_are_the_ones_classified() {
     assert_eq!(spoilt, again);
 }
 
+/// Said before hours of work, not after.
+#[rstest]
+#[case::report("--report")]
+#[case::patches("--patches")]
+fn a_folder_that_cannot_be_written_is_2(#[case] flag: &str) {
+    let scratch = dataset();
+    let below_a_file = scratch.write("notes.txt", b"x") + "/out";
+    let ran =
+        eval(&scratch, &[flag, &below_a_file]).expect(2, &[flag, &below_a_file, "cannot be written to"]);
+    assert!(ran.stdout.is_empty(), "{ran:#?}");
+}
+
+#[test]
+fn a_report_that_fails_at_the_end_leaves_the_figures() {
+    let (scratch, out) = (dataset(), Scratch::new());
+    out.write("index.html/in_its_place", b"");
+    let folder = out.path("").display().to_string();
+    let ran = eval(&scratch, &["--limit", "7", "--json", "--report", &folder])
+        .expect(1, &["--report", "index.html"]);
+    assert_eq!(ran.json()["images"], 7);
+}
+
 #[test]
 fn patches_are_not_written_among_other_files() {
     let scratch = dataset();

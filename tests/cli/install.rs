@@ -63,6 +63,30 @@ fn an_installed_model_is_used_and_its_neighbours_stay_the_packages() {
     assert!(used["file"].as_str().unwrap().contains("models/v2/vgg-int8.onnx"), "{}", used["file"]);
 }
 
+/// A detector is installed beside the classifier, not instead of it.
+#[test]
+fn an_installed_model_stays_when_another_comes() {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &["installed vgg-int8 as v1"]);
+    let detector = model_file("blazeface-back.onnx").display().to_string();
+    let said = bench.run(&["model", "install", &detector, "--json"]).expect(0, &[]).json();
+    assert_eq!((&said["models"][0], &said["kept"][0]), (&"blazeface-back".into(), &"vgg-int8".into()));
+    let used = bench.run(&["model", "inspect", "vgg-int8", "--json"]).expect(0, &[]).json();
+    assert!(used["file"].as_str().unwrap().contains("models/v2/vgg-int8.onnx"), "{}", used["file"]);
+    bench
+        .install(&[])
+        .expect(0, &["installed vgg-int8 as v3", "beside blazeface-back from the version before"]);
+}
+
+#[test]
+fn a_folder_that_lists_no_model_is_refused() {
+    let bench = Bench::new(false);
+    bench.models.write("empty/manifest.toml", b"");
+    let folder = bench.models.path("empty").display().to_string();
+    bench.run(&["model", "install", &folder]).expect(1, &["empty/manifest.toml", "lists no model"]);
+    assert_eq!(bench.current(), None);
+}
+
 /// A version that a run does not load neither proves itself nor is given up for how that run ends.
 #[test]
 fn a_model_that_is_passed_over_is_not_on_trial() {

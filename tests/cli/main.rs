@@ -8,6 +8,7 @@ mod eval;
 mod harness;
 mod install;
 mod model;
+mod outputs_off;
 mod run;
 mod service;
 mod usage;

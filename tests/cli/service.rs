@@ -16,11 +16,19 @@ struct Service {
 
 impl Service {
     fn start(config: &str) -> Self {
-        let scratch = Scratch::new();
+        Self::begin(Scratch::new(), config)
+    }
+
+    fn begin(scratch: Scratch, config: &str) -> Self {
+        Self::begin_with(scratch, config, &[])
+    }
+
+    fn begin_with(scratch: Scratch, config: &str, flags: &[&str]) -> Self {
         let file = scratch.write("my.toml", config.as_bytes());
         std::fs::create_dir(scratch.path("state")).unwrap();
         let mut child = command()
             .args(["run", "--service", "--realtime", "--config", &file])
+            .args(flags)
             .env("MOODLIGHT_STATE", scratch.path("state"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -28,6 +36,13 @@ impl Service {
             .expect("moodlight starts");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         Self { scratch, child, lines }
+    }
+
+    /// As [`start`](Self::start), with a board profile of the owner's.
+    fn start_with(config: &str, profile: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("mine.toml", profile.as_bytes());
+        Self::begin(scratch, &config.replace("\"sim\"", &format!("{file:?}")))
     }
 
     fn write(&self, config: &str) {
@@ -84,6 +99,41 @@ fn a_config_that_is_broken_while_it_runs_is_shown_too() {
     service.says("no_face");
     service.write(&GOOD.replace("sim", "nonsense"));
     assert!(service.says("fault").contains("nonsense"), "an unknown board is a config fault as well");
+    assert_eq!(service.end(), Some(143));
+}
+
+/// A profile of the owner's is read anew when it changes, as the config is; while it cannot be read the lights are the recognised board's.
+#[test]
+fn a_profile_that_is_broken_is_shown_until_it_is_mended() {
+    let profile = include_str!("../../board/sim.toml");
+    let mut service = Service::start_with(GOOD, &format!("{profile}\ncolour = 1\n"));
+    let fault = service.says("fault");
+    assert!(fault.contains("mine.toml"), "{fault}");
+    service.scratch.write("mine.toml", profile.as_bytes());
+    service.says("no_face");
+    service.scratch.write("mine.toml", b"nonsense");
+    assert!(service.says("fault").contains("mine.toml:1"));
+    assert_eq!(service.end(), Some(143));
+}
+
+/// What led to a reload stays in the trace, and a config that cannot be read is in it.
+#[test]
+fn the_trace_goes_on_over_a_reload() {
+    let scratch = Scratch::new();
+    let trace = scratch.path("trace.jsonl").display().to_string();
+    let mut service = Service::begin_with(scratch, GOOD, &["--trace", &trace]);
+    service.says("no_face");
+    service.write(BROKEN);
+    service.says("fault");
+    service.write(GOOD);
+    service.says("no_face");
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let events: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line)["event"].to_string())
+        .filter(|event| ["\"start\"", "\"end\"", "\"fault\""].contains(&event.as_str()))
+        .collect();
+    assert_eq!(events, ["\"start\"", "\"end\"", "\"fault\"", "\"start\""], "{text}");
     assert_eq!(service.end(), Some(143));
 }
 

@@ -28,7 +28,7 @@ fn answers_on_stdout(#[case] args: &[&str], #[case] word: &str) {
 #[case::level(&["eval", "x", "--corrupt", "blur:9"], "a level from 1 to 5")]
 #[case::trace_frames(&["run", "--trace-frames"], "--trace")]
 #[case::source(&["run", "--source", "v4l3:/dev/video0"], "v4l3")]
-#[case::board(&["run", "--board", "rpi55"], "did you mean")]
+#[case::board(&["run", "--board", "rpi55"], "--board: no board profile `rpi55`; did you mean")]
 #[case::no_config(&["run", "--config", "no/such.toml"], "no/such.toml")]
 fn wrong_usage_is_2(#[case] args: &[&str], #[case] word: &str) {
     let ran = moodlight(args).expect(2, &[word]);
@@ -54,6 +54,33 @@ fn a_wrong_config_is_2(#[case] text: &str, #[case] words: &[&str]) {
     let file = scratch.write("my.toml", text.as_bytes());
     moodlight(["run", "--config", &file]).expect(2, words);
     finish(command().arg("run").env("MOODLIGHT_CONFIG", &file)).expect(2, words);
+}
+
+/// A profile is a file that its owner may have changed, like the config.
+#[rstest]
+#[case::threads("[model]\nthreads = 0\n", "mine.toml: model.threads: expected 1 to 64, found 0")]
+#[case::camera("[camera]\nsource = \"v4l3:x\"\n", "mine.toml: camera.source: unknown scheme \"v4l3\"")]
+fn a_wrong_profile_is_2(#[case] table: &str, #[case] words: &str) {
+    let scratch = Scratch::new();
+    let profile = format!("name = \"Mine\"\nhardware = \"simulated\"\n{table}");
+    let board = scratch.write("mine.toml", profile.as_bytes());
+    moodlight(["run", "--board", &board]).expect(2, &[words]);
+    let config = scratch.write("my.toml", format!("board = {board:?}\n").as_bytes());
+    moodlight(["run", "--config", &config]).expect(2, &[words]);
+}
+
+/// As a filter such a word names a target of the log, and everything else was silent.
+#[rstest]
+#[case::nearly("warning")]
+#[case::mistyped("inof")]
+fn a_log_level_that_is_none_is_told_and_nothing_is_silent(#[case] level: &str) {
+    let scratch = Scratch::new();
+    scratch.write("holidays/x.png", b"x");
+    let mut command = command();
+    command.arg("eval").arg(scratch.path("")).env("MOODLIGHT_LOG", level);
+    let words = [level, "off, error, warn, info, debug or trace", "\"holidays\" is no class"];
+    let ran = finish(&mut command).expect(1, &words);
+    assert_eq!(ran.stderr.matches("MOODLIGHT_LOG").count(), 1, "{ran:#?}");
 }
 
 #[test]

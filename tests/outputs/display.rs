@@ -258,3 +258,52 @@ fn settings_out_of_range_are_named(#[case] text: &str, #[case] expect: &str) {
     let settings: DisplaySettings = toml::from_str(text).expect("well-formed");
     assert_eq!(settings.validate(), Err(expect.to_string()));
 }
+
+/// Refuses to be drawn on, and counts how often that is tried.
+struct Refusing {
+    panel: SimPanel<BinaryColor>,
+    tries: usize,
+    works: bool,
+}
+
+impl Panel for Refusing {
+    type Canvas = SimPanel<BinaryColor>;
+
+    fn canvas(&mut self) -> &mut Self::Canvas {
+        &mut self.panel
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.tries += 1;
+        if self.works { Ok(()) } else { Err("no answer".into()) }
+    }
+
+    fn describe(&self) -> String {
+        "a panel that refuses".into()
+    }
+}
+
+/// A bus that hangs takes a second for each try, in which no light blinks.
+#[test]
+fn a_panel_that_fails_is_tried_again_after_growing_pauses() {
+    let panel = Refusing { panel: SimPanel::new(128, 64), tries: 0, works: false };
+    let mut page = Display::new(panel, settings(Language::English), Privacy::NothingKept);
+    let happy = mood(MoodKind::Emotion(Emotion::Happy), 0.8);
+    let shown = |page: &mut Display<Refusing>, t: u64| {
+        let shown = page.show(&view(&happy, &Vec::new()), ms(t), &mut Vec::new());
+        shown.map_err(|e| e.to_string())
+    };
+    let mut tried = Vec::new();
+    for t in (0..20_000).step_by(50) {
+        let before = page.panel().tries;
+        assert_eq!(shown(&mut page, t), Err("a panel that refuses: no answer".into()), "it stays a fault");
+        tried.extend((page.panel().tries > before).then_some(t));
+    }
+    assert_eq!(tried, [0, 250, 750, 1750, 3750, 7750, 12_750, 17_750]);
+    assert_eq!(page.next_change(ms(20_000)), Some(ms(22_750)));
+    page.panel_mut().works = true;
+    assert_eq!(shown(&mut page, 22_750), Ok(()));
+    page.panel_mut().works = false;
+    assert!(shown(&mut page, 100_000).is_err(), "the page has wandered");
+    assert_eq!(page.next_change(ms(100_000)), Some(ms(100_250)), "a new fault begins with a short pause");
+}

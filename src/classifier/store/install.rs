@@ -3,7 +3,7 @@
 use super::steps::{Disk, Step};
 use super::{CURRENT, PREVIOUS, ROLLED_BACK, Store, StoreError, TRIAL, error, version_number};
 use crate::classifier::Found;
-use crate::classifier::manifest::{MANIFEST_FILE, ModelEntry};
+use crate::classifier::manifest::{MANIFEST_FILE, Manifest, ModelEntry};
 use crate::classifier::selftest::goldens_of;
 use std::path::{Path, PathBuf};
 
@@ -29,8 +29,7 @@ impl Candidate {
                 manifest.display()
             ))
         })?;
-        let entries =
-            crate::classifier::manifest::Manifest::read(&manifest).map_err(|e| bad(e.to_string()))?;
+        let entries = Manifest::read(&manifest).map_err(|e| bad(e.to_string()))?;
         let entry = entries.by_file(&name).cloned().ok_or_else(|| {
             let known: Vec<&str> = entries.models.iter().map(|m| m.file.as_str()).collect();
             bad(format!("{} has no entry for it; it lists {}", manifest.display(), known.join(", ")))
@@ -53,8 +52,18 @@ fn tables(manifest: &str) -> Vec<toml::Table> {
     models.into_iter().filter_map(|m| m.try_into().ok()).collect()
 }
 
+/// What an installation switched to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// "v4"
+    pub name: String,
+    /// Names of the models that the version before had and this one keeps.
+    pub kept: Vec<String>,
+}
+
 /// Installs `candidates` as one version and switches to it. `prove` is asked about each file where it will be used; its
-/// refusal leaves everything as it was. Returns the version's name.
+/// refusal leaves everything as it was. What the version in use has for other purposes is kept: who installs a detector
+/// does not mean to lose his classifier.
 ///
 /// # Errors
 /// A file that `prove` refuses, a full or read-only disk, a missing right: nothing was switched.
@@ -63,15 +72,14 @@ pub fn install(
     candidates: &[Candidate],
     disk: &mut dyn Disk,
     prove: &mut dyn FnMut(&Found) -> Result<(), String>,
-) -> Result<String, StoreError> {
+) -> Result<Version, StoreError> {
     let incoming = store.root.join("incoming");
-    let written = write(store, candidates, &incoming, disk).and_then(|()| {
-        candidates.iter().try_for_each(|c| {
-            let found = Found { path: incoming.join(&c.entry().file), ..c.found.clone() };
-            let proved =
-                found.entry.verify(&found.path).map_err(|e| e.to_string()).and_then(|()| prove(&found));
-            proved.map_err(|reason| StoreError { path: c.found.path.display().to_string(), reason })
-        })
+    let kept = kept(store, candidates);
+    let all = [candidates, &kept].concat();
+    let written = write(store, &all, &incoming, disk).and_then(|()| {
+        check(candidates, &incoming, prove)?;
+        // These have proved themselves when they came; they only have to be whole.
+        check(&kept, &incoming, &mut |_| Ok(()))
     });
     if let Err(e) = written {
         // Half a version helps nobody; if even that fails, the next installation clears it.
@@ -86,7 +94,56 @@ pub fn install(
             log::warn!("{}", error(&old, &e));
         }
     }
-    Ok(version)
+    Ok(Version { name: version, kept: kept.iter().map(|c| c.entry().name.clone()).collect() })
+}
+
+/// The models of the version in use that are for other purposes than `given`. One that is not whole, or whose file has the name of
+/// a given one, is left out with a word.
+fn kept(store: &Store, given: &[Candidate]) -> Vec<Candidate> {
+    let Some(folder) = store.current() else { return Vec::new() };
+    let manifest = match Manifest::read(&folder.join(MANIFEST_FILE)) {
+        Ok(manifest) => manifest,
+        Err(e) => {
+            log::warn!("nothing of the version before is kept: {e}");
+            return Vec::new();
+        }
+    };
+    let mut kept = Vec::new();
+    for old in &manifest.models {
+        if given.iter().any(|c| (c.entry().role, c.entry().precision) == (old.role, old.precision)) {
+            continue;
+        }
+        match keep(&folder.join(&old.file), given) {
+            Ok(candidate) => kept.push(candidate),
+            Err(e) => log::warn!("{} is not kept: {e}", old.name),
+        }
+    }
+    kept
+}
+
+/// The installed `file`, unless a given one would lie in its place, or its goldens in that of the other's.
+fn keep(file: &Path, given: &[Candidate]) -> Result<Candidate, StoreError> {
+    let in_the_way = given.iter().find(|c| Path::new(&c.entry().file).file_stem() == file.file_stem());
+    match in_the_way {
+        Some(c) => Err(StoreError {
+            path: file.display().to_string(),
+            reason: format!("{} would have its file name; give that one another", c.entry().name),
+        }),
+        None => Candidate::read(file),
+    }
+}
+
+/// Whether the copies are whole, and `prove` has nothing against them.
+fn check(
+    candidates: &[Candidate],
+    incoming: &Path,
+    prove: &mut dyn FnMut(&Found) -> Result<(), String>,
+) -> Result<(), StoreError> {
+    candidates.iter().try_for_each(|c| {
+        let found = Found { path: incoming.join(&c.entry().file), ..c.found.clone() };
+        let proved = found.entry.verify(&found.path).map_err(|e| e.to_string()).and_then(|()| prove(&found));
+        proved.map_err(|reason| StoreError { path: c.found.path.display().to_string(), reason })
+    })
 }
 
 fn write(

@@ -2,7 +2,8 @@
 //! themselves when they turn out bad.
 //!
 //! ```text
-//! v3/ v4/      a version: model files, their goldens, a manifest; written once, never changed
+//! v3/ v4/      a version: model files, their goldens, a manifest; written once, never changed. What an installation does not
+//!              replace is copied over from the version in use
 //! current      link to the version in use; absent: the package's models are
 //! previous     link to the one before that had proved itself; absent: the package's models were in use
 //! trial        "v4 2": the version on trial, and how often the service has started with it
@@ -20,7 +21,7 @@
 mod install;
 mod steps;
 
-pub use install::{Candidate, install};
+pub use install::{Candidate, Version, install};
 pub use steps::{Disk, KernelDisk, Step};
 
 use super::manifest::MANIFEST_FILE;

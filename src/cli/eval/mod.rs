@@ -27,6 +27,7 @@ use metrics::{Figures, Verdict, agreement, ratio};
 use prepare::{Prepared, Preparer};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use std::path::Path;
 
 /// Faces per call of the classifier: enough to keep all cores busy, small enough for a lively progress bar.
 const BATCH: usize = 32;
@@ -71,24 +72,48 @@ pub fn run(args: &EvalArgs) -> CommandResult {
         let expected = format!("expected pictures in sub-folders named {}", dataset::class_names());
         return Err(anyhow!("{}: no labelled picture; {expected}", args.dir.display()).into());
     }
+    // After the scan, which would take folders below DIR for classes.
+    make_folders(args)?;
     let evaluation = evaluate(args, corruption, dataset)?;
-    if let Some(dir) = &args.report {
-        let page = report::write(dir, &evaluation).with_context(|| format!("--report {}", dir.display()))?;
-        log::info!("report written to {}", page.display());
-    }
-    if let Some(dir) = &args.patches {
-        patches::write(dir, &evaluation).context("--patches")?;
-        log::info!("{} patches written to {}", evaluation.judged.len(), dir.display());
-    }
-    if args.json {
-        print_json(&evaluation)?;
-    } else {
-        print(&words::describe(&evaluation))?;
-    }
+    // The figures took long: they are out before anything else can fail. Who closes the pipe early gets the files all the same.
+    let printed = if args.json { print_json(&evaluation) } else { print(&words::describe(&evaluation)) };
+    write_files(args, &evaluation)?;
+    printed?;
     if evaluation.images == 0 {
         return Err(anyhow!("{}: none of its pictures could be read", args.dir.display()).into());
     }
     Ok(Exit::Done)
+}
+
+/// Makes the folders for what is written at the end and tries them: a wrong one must not cost hours of work.
+fn make_folders(args: &EvalArgs) -> Result<(), Failure> {
+    for (flag, dir) in [("--report", &args.report), ("--patches", &args.patches)] {
+        if let Some(dir) = dir {
+            let named = |e| Failure::usage(anyhow!("{flag} {}: cannot be written to: {e}", dir.display()));
+            try_out(dir).map_err(named)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder, and a file in it that is gone again: rights alone say nothing of a disk that is full or read-only.
+fn try_out(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let probe = dir.join(".moodlight-probe");
+    std::fs::write(&probe, b"moodlight can write here")?;
+    std::fs::remove_file(&probe)
+}
+
+fn write_files(args: &EvalArgs, evaluation: &Evaluation) -> anyhow::Result<()> {
+    if let Some(dir) = &args.report {
+        let page = report::write(dir, evaluation).with_context(|| format!("--report {}", dir.display()))?;
+        log::info!("report written to {}", page.display());
+    }
+    if let Some(dir) = &args.patches {
+        patches::write(dir, evaluation).context("--patches")?;
+        log::info!("{} patches written to {}", evaluation.judged.len(), dir.display());
+    }
+    Ok(())
 }
 
 fn tell_oddities(dataset: &Dataset) {
@@ -245,7 +270,6 @@ impl Serialize for Evaluation {
 mod tests {
     use super::*;
     use crate::emotion::Emotion;
-    use std::path::Path;
 
     /// Bright at the left, dark at the right, with noise: nothing in it is its own mirror image.
     fn lopsided(seed: usize) -> FacePatch {

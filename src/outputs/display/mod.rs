@@ -42,6 +42,9 @@ use std::time::Duration;
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often the page moves against burn-in.
 const WANDER: Duration = Duration::from_secs(60);
+/// A panel that fails is tried again after so long, then after twice as long, up to the last. A bus that hangs takes a second to say
+/// so (the kernel's usual I²C time-out), in which no light blinks.
+const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
 /// How often a screen that may come and go is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -140,6 +143,16 @@ pub struct Display<P: Panel> {
     minute: Option<u16>,
     /// The last view was not drawn in full, to keep to [`REDRAW`].
     behind: bool,
+    failed: Option<Failed>,
+}
+
+/// A panel that could not be drawn on.
+#[derive(Debug, Clone)]
+struct Failed {
+    /// When it is tried again.
+    retry: Timestamp,
+    pause: Duration,
+    error: IndicatorError,
 }
 
 /// All that the page depends on but the picture, in the precision it is shown in.
@@ -179,6 +192,7 @@ impl<P: Panel> Display<P> {
             drawn_at: Timestamp::ZERO,
             minute: None,
             behind: false,
+            failed: None,
         }
     }
 
@@ -322,8 +336,11 @@ impl<P: Panel> Indicator for Display<P> {
         now: Timestamp,
         _changes: &mut Vec<Event>,
     ) -> Result<(), IndicatorError> {
+        if let Some(failed) = self.failed.as_ref().filter(|f| now < f.retry) {
+            return Err(failed.error.clone());
+        }
         if !self.panel.is_watched() {
-            (self.shown, self.behind) = (None, false);
+            (self.shown, self.behind, self.failed) = (None, false, None);
             return Ok(());
         }
         let wanted = self.wanted(view, now);
@@ -338,13 +355,21 @@ impl<P: Panel> Indicator for Display<P> {
             return Ok(());
         }
         self.drawn_at = now;
-        // On an error `shown` stays empty, and the next call draws everything anew.
-        self.draw(view, &wanted)?;
-        self.shown = Some(wanted);
+        // On an error `shown` stays empty, and the next try draws everything anew.
+        if let Err(error) = self.draw(view, &wanted) {
+            let [first, last] = RETRY;
+            let pause = self.failed.take().map_or(first, |f| (f.pause * 2).min(last));
+            self.failed = Some(Failed { retry: now + pause, pause, error: error.clone() });
+            return Err(error);
+        }
+        (self.shown, self.failed) = (Some(wanted), None);
         Ok(())
     }
 
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(failed) = self.failed.as_ref().filter(|f| now < f.retry) {
+            return Some(failed.retry);
+        }
         if self.behind {
             return Some((self.drawn_at + REDRAW).max(now));
         }
