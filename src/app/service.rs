@@ -112,9 +112,8 @@ fn own_profile(settings: &Settings) -> Option<&Path> {
     (named.contains('/') || named.ends_with(".toml")).then(|| Path::new(named))
 }
 
-/// Any of the files; each is asked, since two looks make a change.
 fn changed(watches: &mut [FileWatch]) -> bool {
-    watches.iter_mut().fold(false, |any, watch| watch.changed() || any)
+    watches.iter_mut().any(FileWatch::changed)
 }
 
 /// Asks for a reload when the config or the board's profile changes, and ends the trial of a model after its minute.
