@@ -34,6 +34,8 @@ pub enum FrameOutcome {
     Damaged,
 }
 
+/// What comes within so long can wait for a blink.
+const NEAR: Duration = Duration::from_millis(500);
 /// Part name of a fault that darkens the mood: without a camera there is nothing to feel.
 const CAMERA: &str = "camera";
 
@@ -177,7 +179,11 @@ impl Session {
         }
         detail.clone_into(&mut self.notice);
         if !is_new {
-            return self.show();
+            // A blink that is near shows it: drawing a page takes a slow board longer than a flash, which would be late or lost.
+            if self.next_change().is_none_or(|due| due.since(self.now) > NEAR) {
+                self.show();
+            }
+            return;
         }
         let transition = self.decision.fault(self.now);
         self.lights.transition(self.decision.mood(), transition);
