@@ -211,13 +211,16 @@ def replug(bench: Bench, times: int) -> None:
         board.agent.run(f"sleep 0.{1 + number % 7}")
 
 
-@scenario("mute-button", "the button closes the camera, the LEDs say so, and again opens it", "faults")
+@scenario("mute-button", "the button closes the camera, the LEDs say so, also after a new start, and again opens it", "faults")
 def mute_button(bench: Bench):
     board = bench.board
     bench.firmware.stop()
     board.float_pin(LINE["spare"])
     board.machine.drive_pin(LINE["spare"], True)
-    run = bench.happy_run(bench.lights(spare="mute_button", oled=True))
+    board.agent.run("mkdir -p /var/lib/moodlight")
+    text, service = bench.lights(spare="mute_button", oled=True), "--service --best-effort"
+    bench.firmware.start(text, service).wait_started()
+    run = bench.happy_run(text)
     if "moodlight" not in board.agent.run("gpioinfo gpiochip0 | grep SPARE"):
         raise Skipped("this moodlight does not take the mute button's line")
     began = press(bench)
@@ -227,8 +230,13 @@ def mute_button(bench: Bench):
     triple_flash(bench)
     board.agent.run("sleep 3")
     bench.expect(not [f for f in run.open_files() if f.startswith("/dev/video")], "it stays closed")
+    run = bench.firmware.start(text, service)
+    run.wait_event("muted", lambda event: event["event"] == "state" and event["to"] == "muted", 90)
+    triple_flash(bench)
+    bench.expect(not [f for f in run.open_files() if f.startswith("/dev/video")], "a new start leaves it closed")
     wait_happy(bench, press(bench))
     bench.firmware.stop()
+    board.agent.run("rm -r /var/lib/moodlight")
     board.float_pin(LINE["spare"])
 
 
