@@ -4,6 +4,7 @@
 //! sits between the runtime and the camera: both keep their ways. What a hand has closed, only a hand opens: a config that is read
 //! anew does not, nor does a service that starts again.
 
+use crate::classifier::store::{Disk, KernelDisk, Step};
 use crate::frame::Frame;
 use crate::hal::gpio::Button;
 use crate::runtime::SourceOpener;
@@ -60,11 +61,12 @@ impl Shutter {
         self.is_closed.store(closed, Ordering::Relaxed);
         log::info!("{}", if closed { "the button closes the camera" } else { "the button opens the camera" });
         let Some(file) = &self.file else { return };
-        let kept = match closed {
-            true => std::fs::File::create(file).and_then(|f| f.sync_all()),
-            false => std::fs::remove_file(file),
+        let turned = match closed {
+            true => Step::Write { to: file.clone(), bytes: Vec::new() },
+            false => Step::Remove(file.clone()),
         };
-        if let Err(e) = kept {
+        let on_disk = file.parent().map(|folder| Step::Sync(folder.into()));
+        if let Err(e) = [turned].iter().chain(&on_disk).try_for_each(|step| KernelDisk.carry_out(step)) {
             log::warn!("{}: {e}; the next start will not know that the button was pressed", file.display());
         }
     }

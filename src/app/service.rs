@@ -10,18 +10,16 @@ use super::stages::{self, Stages};
 use super::trial::{Trial, Tried, tried};
 use super::{Plan, RunOptions, Shutter, board, devices, run_until};
 use crate::classifier::manifest::Role;
-use crate::classifier::store::{KernelDisk, Start, Store, StoreError, state_folder};
+use crate::classifier::store::{Disk, KernelDisk, Start, Step, Store, StoreError, state_folder};
 use crate::classifier::{Precision, locate};
-use crate::config::{ConfigError, Settings};
+use crate::config::settings::board_memory;
+use crate::config::{BoardProfile, ConfigError, Settings};
 use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::caretaker::{Caretaker, FileWatch};
 use crate::runtime::heartbeat::Heartbeat;
 use crate::runtime::trace::Trace;
 use crate::runtime::{Ending, Stop};
 use anyhow::Context;
-use std::fs::{File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -108,8 +106,7 @@ fn begin(store: &Store) {
 
 /// The board profile, where the config names a file of the owner's.
 fn own_profile(settings: &Settings) -> Option<&Path> {
-    let named = settings.config.board.as_deref()?;
-    (named.contains('/') || named.ends_with(".toml")).then(|| Path::new(named))
+    settings.config.board.as_deref().and_then(BoardProfile::own_file)
 }
 
 fn changed(watches: &mut [FileWatch]) -> bool {
@@ -240,12 +237,12 @@ fn keep_as_last_good(config: &Path, state: &Path) {
 /// see what the service sees.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = file.with_extension("new");
-    let mut new = File::create(&beside)?;
-    new.write_all(bytes)?;
-    new.set_permissions(Permissions::from_mode(0o644))?;
-    new.sync_all()?;
-    std::fs::rename(&beside, file)?;
-    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let mut steps = vec![
+        Step::Write { to: beside.clone(), bytes: bytes.to_vec() },
+        Step::Rename { from: beside, to: file.into() },
+    ];
+    steps.extend(file.parent().map(|folder| Step::Sync(folder.into())));
+    steps.iter().try_for_each(|step| KernelDisk.carry_out(step))
 }
 
 /// The profile that fits this machine's device tree, remembered from the first start on in `state`/board, so that a later
@@ -255,8 +252,8 @@ pub fn remembered_board(state: &Path, device_tree: &[u8]) -> Option<String> {
     if let Some(known) = known_board(state, device_tree) {
         return Some(known);
     }
-    let (file, machine) = (state.join("board"), machine(device_tree));
-    let found = crate::config::BoardProfile::recognise(device_tree)?;
+    let (file, machine) = (board_memory(state), machine(device_tree));
+    let found = BoardProfile::recognise(device_tree)?;
     match replace(&file, format!("{found} {machine}\n").as_bytes()) {
         Ok(()) => log::info!("this is board {found}; remembered in {}", file.display()),
         Err(e) => log::warn!("{}: {e}; the board is recognised at each start", file.display()),
@@ -266,7 +263,7 @@ pub fn remembered_board(state: &Path, device_tree: &[u8]) -> Option<String> {
 
 /// What [`remembered_board`] wrote for this machine.
 pub fn known_board(state: &Path, device_tree: &[u8]) -> Option<String> {
-    let written = std::fs::read_to_string(state.join("board")).ok()?;
+    let written = std::fs::read_to_string(board_memory(state)).ok()?;
     let (profile, machine_then) = written.trim().split_once(' ')?;
     (machine_then == machine(device_tree)).then(|| profile.to_owned())
 }

@@ -122,10 +122,15 @@ impl fmt::Display for NamedBy {
 }
 
 impl BoardProfile {
+    /// `name` as the file of the owner's that it is, if it looks like one.
+    pub fn own_file(name: &str) -> Option<&Path> {
+        (name.contains('/') || name.ends_with(".toml")).then(|| Path::new(name))
+    }
+
     /// By name (`rpi5`), or by file when it looks like one (`./mine.toml`).
     pub fn load(name: &str) -> Result<Self, ConfigError> {
-        if name.contains('/') || name.ends_with(".toml") {
-            return Self::read(Path::new(name));
+        if let Some(file) = Self::own_file(name) {
+            return Self::read(file);
         }
         let installed = Path::new(SYSTEM_FOLDER).join(format!("{name}.toml"));
         if installed.is_file() {

@@ -94,6 +94,11 @@ impl Settings {
     }
 }
 
+/// Where the service remembers the board, in its `state` folder.
+pub fn board_memory(state: &Path) -> PathBuf {
+    state.join("board")
+}
+
 /// Flag, config, the machine itself, simulation. Without a config the machine isn't asked: nobody said that
 /// something is wired to its pins.
 fn choose_board(
@@ -111,7 +116,7 @@ fn choose_board(
             (Some(_), _) => NamedBy::Flag,
             (None, Some(_)) => NamedBy::Config(file.unwrap_or(Path::new("config")).into()),
             // What is recognised, and the simulation, are known.
-            (None, None) => NamedBy::Memory(state_folder().join("board")),
+            (None, None) => NamedBy::Memory(board_memory(&state_folder())),
         })
     })
 }
