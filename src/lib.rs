@@ -18,6 +18,7 @@
 //! `tests/tidy.rs` holds the first two.
 
 pub mod app;
+pub mod backoff;
 pub mod classifier;
 pub mod cli;
 pub mod config;

@@ -5,6 +5,7 @@ use super::SourceOpener;
 use super::live::LiveOptions;
 use super::seeing::Answer;
 use super::slot::{CameraState, Slot};
+use crate::backoff::Backoff;
 use crate::frame::{Frame, Timestamp};
 use crate::source::{Delivery, FrameSource, SourceError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -142,27 +143,6 @@ impl Capture {
     }
 }
 
-/// Pauses between attempts to open a device: 0.25 s, doubling up to 5 s; short again after a success or a hint.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff(Duration);
-
-impl Backoff {
-    pub const FIRST: Duration = Duration::from_millis(250);
-    pub const LAST: Duration = Duration::from_secs(5);
-
-    pub fn next_pause(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(Self::LAST);
-        pause
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Self::FIRST)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,12 +190,5 @@ mod tests {
         let end = capture.read(&mut source, &mut Backoff::default(), &mut false);
         assert!(matches!(end, ReadEnd::Over));
         assert_eq!(slot.losses().1, expect);
-    }
-
-    #[test]
-    fn pauses_double_from_a_quarter_second_to_five_seconds() {
-        let mut b = Backoff::default();
-        let pauses: Vec<u128> = (0..7).map(|_| b.next_pause().as_millis()).collect();
-        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
     }
 }

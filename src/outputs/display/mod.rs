@@ -27,6 +27,7 @@ pub use words::Language;
 
 use super::events::Event;
 use super::{Indicator, IndicatorError, View};
+use crate::backoff::Backoff;
 use crate::decision::{Mood, MoodKind};
 use crate::emotion::Emotion;
 use crate::frame::{Rect, Timestamp};
@@ -42,9 +43,6 @@ use std::time::Duration;
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often the page moves against burn-in.
 const WANDER: Duration = Duration::from_secs(60);
-/// A panel that fails is tried again after so long, then after twice as long, up to the last. A bus that hangs takes a second to say
-/// so (the kernel's usual I²C time-out), in which no light blinks.
-const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
 /// How often a screen that may come and go is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -146,12 +144,13 @@ pub struct Display<P: Panel> {
     failed: Option<Failed>,
 }
 
-/// A panel that could not be drawn on.
+/// A panel that could not be drawn on. It is left alone between attempts: a bus that hangs takes a second to say so (the
+/// kernel's usual I²C time-out), in which no light blinks.
 #[derive(Debug, Clone)]
 struct Failed {
     /// When it is tried again.
     retry: Timestamp,
-    pause: Duration,
+    backoff: Backoff,
     error: IndicatorError,
 }
 
@@ -357,9 +356,9 @@ impl<P: Panel> Indicator for Display<P> {
         self.drawn_at = now;
         // On an error `shown` stays empty, and the next try draws everything anew.
         if let Err(error) = self.draw(view, &wanted) {
-            let [first, last] = RETRY;
-            let pause = self.failed.take().map_or(first, |f| (f.pause * 2).min(last));
-            self.failed = Some(Failed { retry: now + pause, pause, error: error.clone() });
+            let mut backoff = self.failed.take().map(|f| f.backoff).unwrap_or_default();
+            let retry = now + backoff.next_pause();
+            self.failed = Some(Failed { retry, backoff, error: error.clone() });
             return Err(error);
         }
         (self.shown, self.failed) = (Some(wanted), None);
