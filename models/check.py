@@ -301,6 +301,8 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
     "a plateau run goes on where it stopped": resumed(),
     "a resumed run is the same as one in one go": the_same_in_one_go("--patience", "0"),
+    "a narrower network's run goes on where it stopped": the_same_in_one_go("--width", "8", "--hidden", "16"),
+    "a network without channels is refused": refused(lambda bench: ("--width", "0"), "--width", "at least 1"),
     "a run stopped after every step is the same as one in one go": the_same_in_pieces,
     "a timed run that is over stays over": minutes_are_the_whole_runs,
     "faces are mixed, and their plain labels": trains("--mixup", "1"),

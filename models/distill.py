@@ -3,7 +3,8 @@
 Widths 32, 64, 128, 256 and hidden layers of 768: 120 million multiplications a face and 3.5 million weights, so
 the int8 file stays below 4 MiB. The student sees the teacher's softened scores (temperature 3) beside the labels, both
 on the same augmented faces. It starts as the teacher's most used half: of each layer the channels with the largest
-batch-norm scale times outgoing weights, of each hidden layer the sums with the largest weights on both sides.
+batch-norm scale times outgoing weights, of each hidden layer the sums with the largest weights on both sides; or, with `--init`, where
+an earlier stretch left it.
 `export.py` and `quantize.py` then make its files as they make the full one's.
 
 Logs and checkpoints as train.py's; --steps cuts epochs to prove the script.

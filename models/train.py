@@ -101,7 +101,8 @@ class Trainer:
                        if mine.dtype.is_floating_point and not self.is_frozen(name)]
 
     def fresh(self) -> vgg.Vgg:
-        return vgg.Vgg(self.args.drop)
+        first = self.args.width
+        return vgg.Vgg(self.args.drop, tuple(first << i for i in range(len(vgg.WIDTHS))), self.args.hidden)
 
     def frozen(self, name: str) -> list[nn.Module]:
         """Takes a linear layer's weight, or all of a block, out of training; returns the modules that stay in eval mode."""
@@ -323,6 +324,8 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--decay", type=float, default=5e-4, help="weight decay of weights; none on biases and norms")
     parser.add_argument("--drop", type=float, default=0.2)
     parser.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights, per step")
+    parser.add_argument("--width", type=int, default=vgg.WIDTHS[0], help="channels of the first block, doubled by each after it")
+    parser.add_argument("--hidden", type=int, default=vgg.HIDDEN, help="width of the two hidden linear layers")
     parser.add_argument("--side", type=int, default=vgg.SIDE, help="train at this size in pixels")
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation, 0..1")
     parser.add_argument("--calm", type=float, default=1.0, help="strength at the end, approached evenly; never above it")
@@ -348,6 +351,8 @@ def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     if args.init and args.resume:
         parser.error("--init starts anew, --resume goes on: choose one")
+    if args.width < 1 or args.hidden < 1:
+        raise SystemExit(f"--width {args.width} --hidden {args.hidden}: both must be at least 1")
     args.out = args.out or (args.resume.parent if args.resume else Path("build/train"))
     if args.schedule == "timed" and not args.minutes:
         parser.error("--schedule timed needs --minutes")
