@@ -41,11 +41,11 @@ def layers_of(path: str) -> list[export.Layer]:
     layers = []
     for node in model.graph.node:
         if node.op_type == "Conv":
-            if f"{node.name}.weight.f16" not in constants:
+            weight = constants.get(f"{node.name}.weight.f16")
+            if weight is None:
                 raise SystemExit(f"{path}: node `{node.name}` has no f16 weights of its own name; expected a file of export.py's")
             pads = next(a.ints for a in node.attribute if a.name == "pads")
-            weight, bias = constants[f"{node.name}.weight.f16"], constants[f"{node.name}.bias"]
-            layers.append(export.Layer(node.name, weight, bias, pads[0], node.output[0] in rectified))
+            layers.append(export.Layer(node.name, weight, constants[f"{node.name}.bias"], pads[0], node.output[0] in rectified))
     return layers
 
 

@@ -3,9 +3,8 @@
 Widths 32, 64, 128, 256 and hidden layers of 768: 120 million multiplications a face and 3.5 million weights, so
 the int8 file stays below 4 MiB. The student sees the teacher's softened scores (temperature 3) beside the labels, both
 on the same augmented faces. It starts as the teacher's most used half: of each layer the channels with the largest
-batch-norm scale times outgoing weights, of each hidden layer the sums with the largest weights on both sides; or, with `--init`, where
-an earlier stretch left it.
-`export.py` and `quantize.py` then make its files as they make the full one's.
+batch-norm scale times outgoing weights, of each hidden layer the sums with the largest weights on both sides; or,
+with `--init`, where an earlier stretch left it. `export.py` and `quantize.py` then make its files as they make the full one's.
 
 Logs and checkpoints as train.py's; --steps cuts epochs to prove the script.
 """
@@ -22,7 +21,7 @@ import train
 import vgg
 from dataset import Faces
 
-WIDTHS, HIDDEN = (32, 64, 128, 256), 768
+WIDTH, HIDDEN = 32, 768
 MOST_WEIGHTS, MOST_MACS = 6 * 2**20, 120_000_000
 SOFTNESS, TEACHER_SHARE = 3.0, 0.7
 
@@ -78,7 +77,7 @@ class Student(train.Trainer):
         super().__init__(args)
 
     def fresh(self) -> vgg.Vgg:
-        net = vgg.Vgg(self.args.drop, WIDTHS, HIDDEN)
+        net = super().fresh()
         weights = sum(p.numel() for p in net.parameters() if p.ndim > 1)
         if weights > MOST_WEIGHTS or macs(net) > MOST_MACS:
             raise SystemExit(f"{weights} weights, {macs(net)} multiplications: more than a light variant may have")
@@ -95,6 +94,7 @@ class Student(train.Trainer):
 
 def main() -> None:
     parser = train.parser("Trains the light variant, taught by the full network.")
+    parser.set_defaults(width=WIDTH, hidden=HIDDEN)
     parser.add_argument("--teacher", type=Path, required=True, help="safetensors of the full network")
     args = train.checked(parser)
     folds = Faces.read(args.data / "train"), Faces.read(args.data / "val")

@@ -21,30 +21,25 @@ import torch
 import card
 import plot
 import train
-import vgg
 from dataset import Faces
 
 HERE = Path(__file__).parent
-WIDTHS, HIDDEN, SIDE, EPOCHS, LONG = (16, 32, 64, 128), 256, 32, 12, 36
+PROXY = "--width 16 --hidden 256 --side 32 --epochs 12 --average 0".split()
+LONG = 36
 ARMS = {f"SGD {rate}": {"lr": rate} for rate in (0.01, 0.02, 0.03, 0.04, 0.05)}
 ARMS |= {f"Adam {rate}": {"optimiser": "adam", "lr": rate} for rate in (0.0003, 0.001, 0.003)}
 ARMS |= {f"SGD 0.04, patience {n}": {"patience": n, "epochs": LONG} for n in (1, 3, 5)}
 
 
-class Proxy(train.Trainer):
-    def fresh(self) -> vgg.Vgg:
-        return vgg.Vgg(self.args.drop, WIDTHS, HIDDEN)
-
-
 def run(name: str, settings: dict, folds: tuple[Faces, Faces], out: Path) -> dict:
     """One arm: its accuracy and rate epoch by epoch, and its wall time."""
-    args = train.parser("").parse_args(["", "--side", str(SIDE), "--epochs", str(EPOCHS), "--average", "0"])
+    args = train.parser("").parse_args(["", *PROXY])
     vars(args).update(settings, out=out / name.replace(" ", "-").replace(",", ""))
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "log.jsonl").unlink(missing_ok=True)
     torch.manual_seed(args.seed)
     begin = time.monotonic()
-    train.run(Proxy(args), *folds, args.out)
+    train.run(train.Trainer(args), *folds, args.out)
     log = [json.loads(line) for line in (args.out / "log.jsonl").read_text().splitlines()]
     return {"val": [line["val"] for line in log], "lr": [line["lr"] for line in log],
             "minutes": round((time.monotonic() - begin) / 60, 1)}

@@ -22,16 +22,21 @@ from dataset import Faces
 Net = Callable[[torch.Tensor], torch.Tensor]
 
 
+def of_onnx(path: Path) -> Net:
+    """An ONNX file in f32 or int8."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # no 16-bit saturation on x86 without VNNI
+    session = ort.InferenceSession(str(path), options)
+    one = lambda face: torch.from_numpy(session.run(None, {"input": face[None].numpy()})[0])
+    return lambda x: torch.cat([one(face) for face in x])
+
+
 def load(path: Path, fast: bool) -> Net:
     """A network of either kind of file: patches in, logits out; `fast`: with winograd.py's convolutions."""
     if path.suffix == ".onnx":
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.add_session_config_entry("session.x64quantprecision", "1")  # no 16-bit saturation on x86 without VNNI
-        session = ort.InferenceSession(str(path), options)
-        one = lambda face: torch.from_numpy(session.run(None, {"input": face[None].numpy()})[0])
-        return lambda x: torch.cat([one(face) for face in x])
+        return of_onnx(path)
     net = vgg.load(path).to(memory_format=torch.channels_last)
     if fast:
         winograd.speed_up(net)
