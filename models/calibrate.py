@@ -3,10 +3,13 @@
 Terms: *temperature* T divides the logits before the softmax; *ECE* is the expected calibration error over 15 equal bins
 of the top score: the mean distance between score and share of right answers. T changes no decision, only the scores.
 
+Faces with a copy among the training faces (copies.py) have no part in any of this: the network is right about those more often, and
+surer, than about whoever will stand before the camera.
+
 Each half is fitted and the other judged; the temperature is adopted only if the mean ECE of the judged halves falls,
 else it stays 1. (Label smoothing in training already does most of a temperature's work.)
 
-What the decision's defaults cost (board/moodlight.example.toml) is read off all faces. With scores that mean what they say, the
+What the decision's defaults cost (board/moodlight.example.toml) is read off all these faces. With scores that mean what they say, the
 cheapest rule believes an answer from 1 - c on, where c is what an undecided look costs beside a wrong one (Chow, "On optimum
 recognition error and reject tradeoff", 1970): a threshold of 0.5 says that being wrong is twice as bad as being undecided.
 
@@ -27,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+import copies
 import vgg
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "board" / "moodlight.example.toml"
@@ -158,11 +162,14 @@ def plot(result: dict, path: Path) -> None:
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("kept", type=Path, help="the .npz of evaluate.py --keep")
+    args.add_argument("likeness", type=Path, help="the .npy of copies.py --out")
     args.add_argument("--plot", type=Path)
     args = args.parse_args()
-    kept = np.load(args.kept)
+    kept, unseen = np.load(args.kept), np.load(args.likeness) < copies.COPY
+    if len(unseen) != len(kept["labels"]):
+        raise SystemExit(f"{args.likeness}: of {len(unseen)} faces, {args.kept} has {len(kept['labels'])}; run copies.py on it again")
     also = [name for name in kept.files if name.endswith(".onnx")]
-    result = {name: judged(kept[name], kept["labels"]) for name in ("f32", "int8", *also)}
+    result = {name: judged(kept[name][unseen], kept["labels"][unseen]) for name in ("f32", "int8", *also)}
     if args.plot:
         plot(result, args.plot)
     print(json.dumps(result))

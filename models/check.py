@@ -1,4 +1,5 @@
-"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses. Two to five minutes.
+"""Proves train.py on a made-up data set: what it does when stopped and resumed, and what it refuses; then what the tools beside it find.
+Two to five minutes.
 
     make -C models check
 
@@ -22,6 +23,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import copies
 import evaluate
 import quantize
 import train
@@ -297,6 +299,19 @@ def read_alike(bench: Bench) -> None:
             raise AssertionError("a class without a picture was taken")
 
 
+def copies_are_found(bench: Bench) -> None:
+    """The same picture, mirrored, shifted, brighter: each is a copy of the one that it was made of. Other faces are none."""
+    faces = np.kron(np.random.default_rng(SEED).integers(40, 200, (20, 6, 6)), np.ones((1, 8, 8))).astype(np.uint8)
+    shifted = np.roll(faces[3], (3, -4), (0, 1))
+    made = {"the same": (faces[0], 0), "mirrored": (faces[1][:, ::-1], 1), "brighter": (faces[2] // 2 + 90, 2), "shifted": (shifted, 3),
+            "shifted and mirrored": (shifted[:, ::-1], 3)}
+    like, place = copies.nearest(copies.pictures(np.stack([face for face, _ in made.values()])), copies.pictures(faces))
+    for name, found, at in zip(made, like.tolist(), place.tolist()):
+        assert found > 0.99 and at == made[name][1], (name, found, at)
+    others, _ = copies.nearest(copies.pictures(np.stack([faces[0], np.zeros_like(faces[0])])), copies.pictures(faces[1:]))
+    assert others.max() < copies.COPY, others
+
+
 CASES: dict[str, Callable[[Bench], None]] = {
     "a cosine run goes on where it stopped": resumed("--schedule", "cosine", "--epochs", "100"),
     "a plateau run goes on where it stopped": resumed(),
@@ -334,6 +349,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "a class without a usable picture is named": refused(class_empty, "sad", "no usable picture"),
     "unreadable, foreign and wrongly sized pictures are counted": skipped_with_counts,
     "the other tools read faces in the same way": read_alike,
+    "a copy is found, mirrored, shifted or brighter": copies_are_found,
 }
 
 
