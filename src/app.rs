@@ -82,7 +82,7 @@ impl RunOptions {
 
 impl Plan {
     /// # Errors
-    /// Usage: a source string that can't be read, a trace that would mix with the terminal's lines.
+    /// Usage: a source string that can't be read.
     pub fn of(settings: Settings, options: RunOptions) -> anyhow::Result<Self> {
         let source = match &settings.input {
             Input::Demo => Origin::Demo,
@@ -217,7 +217,9 @@ fn play(
             live::run_in(session, opener, live_options, stop, devices::surroundings(settings))
         }
         Ok(devices::Opened::Recorded(mut recording)) => {
-            let paced = options.realtime.unwrap_or_else(|| std::io::stdout().is_terminal());
+            // A service without a source plays the clip again and again: at its own speed, not as fast as the machine can.
+            let shows_off = options.service && matches!(origin, Origin::Demo);
+            let paced = options.realtime.unwrap_or_else(|| shows_off || std::io::stdout().is_terminal());
             let pace = if paced { Pace::Realtime } else { Pace::Flat };
             lockstep::run(session, recording.as_mut(), pace, options.duration, stop)
         }

@@ -350,6 +350,17 @@ fn no_child_outlives_its_source() {
     }
 }
 
+/// Without a line's end, or after it has closed its output: why it ended is told.
+#[rstest::rstest]
+#[case::no_newline("printf 'no camera here' >&2; exit 3")]
+#[case::after_the_output("exec >&-; sleep 0.1; echo no camera here >&2; exit 3")]
+fn the_last_words_of_a_child_are_told(#[case] command: &str) {
+    check(
+        &format!("exec:{command}?width=4&height=4&restart=never"),
+        &["truncated", "exit status: 3", "it last said: no camera here"],
+    );
+}
+
 /// A child that writes more than a pipe holds to stderr: frames still come.
 #[test]
 fn a_talkative_child_does_not_block() {

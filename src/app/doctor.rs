@@ -200,21 +200,26 @@ fn models(settings: &Settings) -> Models {
         locate::find(Role::Detector, Precision::F32, None),
     ];
     let needed: Vec<PathBuf> = used.into_iter().flatten().map(|f| f.path).collect();
-    let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> = folder.iter().cloned().collect();
-    folders.extend(locate::store_in_use());
-    for dir in &folders {
-        match Manifest::read(&dir.join(MANIFEST_FILE)) {
-            Err(e) => files.push((dir.display().to_string(), Some(e.to_string()))),
-            Ok(manifest) => files.extend(manifest.models.iter().filter_map(|m| {
+    let listed = |dir: &PathBuf| match Manifest::read(&dir.join(MANIFEST_FILE)) {
+        Err(e) => vec![(dir.display().to_string(), Some(e.to_string()))],
+        Ok(manifest) => {
+            let checked = manifest.models.iter().filter_map(|m| {
                 let path = dir.join(&m.file);
                 // A board may have only what it uses.
                 let is_needed = path.exists() || needed.contains(&path);
                 is_needed.then(|| (m.name.clone(), m.verify(&path).err().map(|e| e.to_string())))
-            })),
+            });
+            checked.collect()
         }
-    }
+    };
+    let mut files = folder.as_ref().map(listed).unwrap_or_default();
+    // What is wrong with the owner's own is not mended by the package.
+    let (whole, broken): (Vec<_>, Vec<_>) =
+        locate::store_in_use().iter().flat_map(listed).partition(|(_, error)| error.is_none());
+    files.extend(whole);
+    let broken: Vec<String> = broken.into_iter().filter_map(|(_, error)| error).collect();
     let news = match (store.trial(), store.rolled_back()) {
+        _ if !broken.is_empty() => StoreNews::Broken(broken.join("; ")),
         (Some(_), _) => StoreNews::OnTrial,
         (None, Some(why)) => StoreNews::RolledBack(why),
         (None, None) => StoreNews::None,

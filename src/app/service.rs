@@ -9,11 +9,11 @@ use super::lenient::Lenience;
 use super::stages::{self, Stages};
 use super::trial::{Trial, Tried, tried};
 use super::{Plan, RunOptions, Shutter, board, devices, run_until};
-use crate::classifier::manifest::Role;
+use crate::classifier::manifest::{MANIFEST_FILE, Manifest, Role};
 use crate::classifier::store::{Disk, KernelDisk, Start, Step, Store, StoreError, state_folder};
 use crate::classifier::{Precision, locate};
 use crate::config::settings::board_memory;
-use crate::config::{BoardProfile, ConfigError, Settings};
+use crate::config::{BoardProfile, Config, ConfigError, Settings};
 use crate::runtime::alarm::{self, Alarm, Audience};
 use crate::runtime::caretaker::{Caretaker, FileWatch};
 use crate::runtime::heartbeat::Heartbeat;
@@ -67,10 +67,15 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
                 }
                 if !stop.take_reload() {
                     // A signal may have come after the run had ended for a reload.
-                    break ending.map(|ending| match (ending, stop.requested()) {
-                        (Ending::Signal(_), Some(signal)) => Ending::Signal(signal),
+                    break match (ending, stop.requested()) {
+                        (Ok(Ending::Signal(_)), Some(signal)) => Ok(Ending::Signal(signal)),
+                        // Stopped while a fault at the start was shown: that is said, and the end is a clean one.
+                        (Err(e), Some(signal)) => {
+                            log::error!("{e:#}");
+                            Ok(Ending::Signal(signal))
+                        }
                         (ending, _) => ending,
-                    });
+                    };
                 }
                 log::info!("the config has changed; starting anew with it");
             }
@@ -78,6 +83,9 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
                 let settings = lights.clone().or_else(|| (service.fallback)());
                 let file = e.downcast_ref::<ConfigError>().and_then(ConfigError::file);
                 watches.extend(file.map(|file| FileWatch::new(&file)));
+                // Pins that do not fit may be the profile's as well as the config's.
+                watches
+                    .extend(service.config.as_deref().and_then(profile_in).map(|file| FileWatch::new(&file)));
                 if let Some(signal) = config_fault(&e, settings.as_ref(), service.options, watches, &stop) {
                     break Ok(Ending::Signal(signal));
                 }
@@ -102,6 +110,11 @@ fn begin(store: &Store) {
         ),
         Err(e) => log::error!("{e}"),
     }
+}
+
+/// The owner's board profile that `config` names, where it can be read so far.
+fn profile_in(config: &Path) -> Option<PathBuf> {
+    Config::read(config).ok()?.board.as_deref().and_then(BoardProfile::own_file).map(Path::to_path_buf)
 }
 
 /// The board profile, where the config names a file of the owner's.
@@ -160,7 +173,7 @@ pub fn load_or_roll_back(settings: &Settings) -> anyhow::Result<Stages> {
     }
 }
 
-/// The model for `role` is an installed one, or would be if the store's manifest could be read.
+/// The model for `role` is an installed one, or could be if the store's manifest were readable.
 fn uses_the_store(settings: &Settings, role: Role) -> bool {
     let (precision, named) = match role {
         Role::Classifier => (settings.precision, settings.model.as_deref()),
@@ -168,7 +181,10 @@ fn uses_the_store(settings: &Settings, role: Role) -> bool {
     };
     match locate::find(role, precision, named) {
         Ok(found) => found.path.starts_with(Store::system().root()),
-        Err(_) => named.is_none() && locate::store_in_use().is_some(),
+        Err(_) => {
+            named.is_none_or(locate::is_name)
+                && locate::store_in_use().is_some_and(|v| Manifest::read(&v.join(MANIFEST_FILE)).is_err())
+        }
     }
 }
 

@@ -38,8 +38,8 @@ pub fn board(board: &Board, config: &ConfigFile) -> Check {
         (None, false, Some(_)) => Check::warn(
             "board",
             found,
-            "no profile knows this board: name the nearest one with board = \"…\" in the config, or write one into \
-             /usr/share/moodlight/boards",
+            "no profile knows this board: write one into /usr/share/moodlight/boards, or choose the nearest \
+             there is, and name it with board = \"…\" in the config",
         ),
         (Some(name), false, _) => {
             let known = format!("this is a board that moodlight knows ({name}), but lights are simulated");

@@ -43,7 +43,7 @@ impl Zone {
         (-40_000..=150_000).contains(&millidegrees).then_some(millidegrees as f32 / 1000.0)
     }
 
-    /// The temperature at which the kernel slows the processor down, where it says.
+    /// The temperature at which the kernel slows the processor down, where it says. A point at or below 0 is one that is switched off.
     pub fn throttles_at(&self) -> Option<f32> {
         let points = entries(&self.folder).into_iter().filter_map(|file| {
             let name = file.file_name()?.to_str()?.to_owned();
@@ -51,7 +51,7 @@ impl Zone {
             (word(&file)? == "passive").then_some(())?;
             word(&self.folder.join(format!("{stem}_temp")))?.parse::<i32>().ok()
         });
-        points.min().map(|m| m as f32 / 1000.0)
+        points.filter(|m| *m > 0).min().map(|m| m as f32 / 1000.0)
     }
 }
 

@@ -37,13 +37,16 @@ pub fn run(
         }
         match source.next_frame(&mut frame, PATIENCE) {
             // A pipe that has dried up: for a person who watches the duration is over all the same.
-            Ok(Delivery::Idle) => match end.filter(|_| pace == Pace::Realtime) {
-                Some(end) if Timestamp::from_duration(started.elapsed()) >= end => {
-                    session.advance(end);
-                    return Ending::Done;
+            Ok(Delivery::Idle) => {
+                session.beat();
+                match end.filter(|_| pace == Pace::Realtime) {
+                    Some(end) if Timestamp::from_duration(started.elapsed()) >= end => {
+                        session.advance(end);
+                        return Ending::Done;
+                    }
+                    _ => continue,
                 }
-                _ => continue,
-            },
+            }
             Ok(Delivery::End) => return Ending::Done,
             Ok(Delivery::Frame) => {}
             Err(e @ SourceError::BadFrame { .. }) => {

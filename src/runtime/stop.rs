@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Shared by all threads; remembers which signal came first. A second signal kills at once, in case the first hangs.
+/// Shared by all threads; remembers which signal came last. A second SIGINT or SIGTERM kills at once, in case the first hangs; SIGHUP
+/// comes twice where a shell passes it on before the kernel sends its own, and nobody waits there.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicUsize>);
 
@@ -29,8 +30,10 @@ impl Stop {
     pub fn on_signals() -> std::io::Result<Self> {
         let stop = Self::default();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let hangup = (!is_ignored(SIGHUP, &status)).then_some(SIGHUP);
-        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
+        if !is_ignored(SIGHUP, &status) {
+            signal_hook::flag::register_usize(SIGHUP, stop.0.clone(), SIGHUP as usize)?;
+        }
+        for signal in [SIGINT, SIGTERM] {
             let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
             // Order matters: the shutdown sees the flag of an *earlier* signal only.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;

@@ -257,7 +257,13 @@ impl Bytes for Pipes {
                 self.listen();
             }
             match (frames, words) {
-                (true, _) => return retry_later(self.stdout.read(buf)),
+                (true, _) => {
+                    let read = retry_later(self.stdout.read(buf));
+                    if matches!(read, Ok(Some(0))) {
+                        self.hear_out();
+                    }
+                    return read;
+                }
                 (false, true) => {}
                 (false, false) => break,
             }
@@ -267,6 +273,23 @@ impl Bytes for Pipes {
 }
 
 impl Pipes {
+    /// The output is closed: what the child says last is why, with or without a line's end.
+    fn hear_out(&mut self) {
+        for _ in 0..LAST_READS {
+            let says = self
+                .stderr
+                .as_ref()
+                .is_some_and(|e| ready(&[e.as_fd()], LAST_WORDS).is_ok_and(|[said, _]| said));
+            if !says {
+                break;
+            }
+            self.listen();
+        }
+        if let Ok(mut words) = self.words.lock() {
+            words.flush();
+        }
+    }
+
     fn listen(&mut self) {
         let mut buf = [0; 1024];
         match self.stderr.as_mut().map(|e| e.read(&mut buf)) {
@@ -288,6 +311,9 @@ struct Words {
     told: usize,
 }
 
+/// How long a child that has closed its output may take to say why, and in how many reads: it may as well talk on for ever.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+const LAST_READS: usize = 64;
 /// Longer lines are cut into several.
 const MAX_LINE: usize = 512;
 /// So many lines of each child are for everybody's log. What a camera program says of itself at its start is within 20.

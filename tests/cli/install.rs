@@ -208,13 +208,32 @@ fn a_service_whose_installed_model_rotted_rolls_back_and_runs() {
     std::fs::write(&rotten, bytes).unwrap();
     bench.run(&["run", "--source", &bench.photo()]).expect(1, &["sha256"]);
     assert_eq!(bench.current().as_deref(), Some("v1"), "only the service changes what is installed");
+    let found = || {
+        let checks = bench.run(&["doctor", "--json", "--board", "sim"]).json();
+        checks.as_array().unwrap().iter().find(|c| c["check"] == "models").unwrap().clone()
+    };
+    let models = found();
+    assert!(models["advice"].as_str().unwrap().contains("moodlight model install"), "{models}");
     let words = ["given up", "sha256", "happy"];
     bench.run(&["run", "--service", "--source", &bench.photo()]).expect(0, &words);
     assert_eq!(bench.current(), None);
-    let checks = bench.run(&["doctor", "--json", "--board", "sim"]).expect(0, &[]).json();
-    let models = checks.as_array().unwrap().iter().find(|c| c["check"] == "models").unwrap();
+    let models = found();
     assert_eq!(models["status"], "warn");
     assert!(models["found"].as_str().unwrap().contains("rolled back"), "{models}");
+}
+
+/// Its list of files rots instead: also where the board, or a flag, asks for a model by a name that only the package has.
+#[rstest]
+#[case::the_first_there_is(&[])]
+#[case::by_name(&["--model", "vgg-light-int8"])]
+fn a_service_whose_installed_manifest_rotted_rolls_back_and_runs(#[case] flags: &[&str]) {
+    let bench = Bench::new(false);
+    bench.install(&[]).expect(0, &[]);
+    std::fs::write(bench.state.path("models/v1/manifest.toml"), "nonsense").unwrap();
+    let photo = bench.photo();
+    let service = [&["run", "--service", "--source", &photo], flags].concat();
+    bench.run(&service).expect(0, &["given up", "manifest.toml", "happy"]);
+    assert_eq!(bench.current(), None);
 }
 
 /// Deaths are starts that nobody confirmed: here the run ends by itself each time, long before its minute is over.

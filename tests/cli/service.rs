@@ -2,6 +2,7 @@
 
 use crate::harness::{Scratch, command, finish};
 use rstest::rstest;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Stdio};
 
@@ -64,8 +65,12 @@ impl Service {
 
     /// SIGTERM, and how it ended.
     fn end(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.end_by(&[Signal::TERM])
+    }
+
+    fn end_by(&mut self, signals: &[Signal]) -> Option<i32> {
+        let pid = Pid::from_child(&self.child);
+        signals.iter().for_each(|signal| kill_process(pid, *signal).unwrap());
         self.child.wait().unwrap().code()
     }
 }
@@ -113,7 +118,27 @@ fn a_profile_that_is_broken_is_shown_until_it_is_mended() {
     service.says("no_face");
     service.scratch.write("mine.toml", b"nonsense");
     assert!(service.says("fault").contains("mine.toml:1"));
+    // Lines that share a pin are found once the config is laid over it.
+    let shared = profile.replace("sad = 4", "sad = 3");
+    service.scratch.write("mine.toml", shared.as_bytes());
+    assert!(service.says("fault").contains("pins."));
+    service.scratch.write("mine.toml", profile.as_bytes());
+    service.says("no_face");
     assert_eq!(service.end(), Some(143));
+}
+
+/// A shell passes a hang-up on to its job, and the kernel sends its own when the shell is gone.
+#[rstest]
+#[case::a_terminal_that_closes(&[Signal::HUP, Signal::HUP], 129)]
+#[case::a_key(&[Signal::INT], 130)]
+fn it_ends_with_the_lights_off(#[case] signals: &[Signal], #[case] code: i32) {
+    let scratch = Scratch::new();
+    let trace = scratch.path("trace.jsonl").display().to_string();
+    let mut service = Service::begin_with(scratch, GOOD, &["--trace", &trace]);
+    service.says("no_face");
+    assert_eq!(service.end_by(signals), Some(code));
+    let text = std::fs::read_to_string(&trace).unwrap();
+    assert!(text.lines().last().unwrap().contains("\"end\""), "{text}");
 }
 
 /// What led to a reload stays in the trace, and a config that cannot be read is in it.

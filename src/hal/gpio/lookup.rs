@@ -117,7 +117,7 @@ impl Found<'_> {
         };
         GpioError::new(
             &self.name(),
-            format!("held by {who}; end that, or wire the LED to another pin ({})", self.chip.free()),
+            format!("held by {who}; end that, or use another pin ({})", self.chip.free()),
         )
     }
 }

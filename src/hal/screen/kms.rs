@@ -49,24 +49,28 @@ struct Output {
 }
 
 impl Kms {
-    /// Takes the first card that has connectors. `wanted` is the mode's width and height, else the screen's own is used.
+    /// Takes the first card with a screen, else the first that has connectors: boards with several (a ribbon's display is a card of
+    /// its own on the Raspberry Pi 5) number them anew at each boot. `wanted` is the mode's width and height, else the screen's own is used.
     ///
     /// # Errors
     /// No card, no permission, another program (X, Wayland) owns the screen, or the screen lacks the wanted mode (with those
     /// it has). A screen that is plugged in later and lacks it gets the best that it has.
     pub fn open(wanted: Option<(usize, usize)>) -> Result<Self, String> {
-        let cards = cards();
-        let mut reason = "the kernel has no display driver (/dev/dri/card*)".to_owned();
-        for path in cards {
+        let (mut unlit, mut reason) = (None, None);
+        for path in cards() {
             match Self::open_card(&path, wanted) {
-                Ok(kms) => return Ok(kms),
-                Err(e) => reason = format!("{}: {e}", path.display()),
+                Ok(Some(kms)) if kms.is_lit() => return Ok(kms),
+                Ok(Some(kms)) => _ = unlit.get_or_insert(kms),
+                Ok(None) => log::debug!("{}: it drives no screens", path.display()),
+                Err(e) => _ = reason.get_or_insert(format!("{}: {e}", path.display())),
             }
         }
-        Err(reason)
+        let none = || "the kernel has no driver for a display (/dev/dri/card*)".to_owned();
+        unlit.ok_or_else(|| reason.unwrap_or_else(none))
     }
 
-    fn open_card(path: &Path, wanted: Option<(usize, usize)>) -> Result<Self, String> {
+    /// `None` is a card that drives no screens.
+    fn open_card(path: &Path, wanted: Option<(usize, usize)>) -> Result<Option<Self>, String> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = rustix::fs::open(path, flags, FileMode::empty()).map_err(|e| match e {
             rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
@@ -75,9 +79,8 @@ impl Kms {
             e => format!("cannot be opened: {e}"),
         })?;
         let card = Card(fd);
-        let resources = card.resource_handles().map_err(|e| format!("it drives no screens ({e})"))?;
-        if resources.connectors().is_empty() {
-            return Err("it has no sockets for screens".into());
+        if !card.resource_handles().is_ok_and(|r| !r.connectors().is_empty()) {
+            return Ok(None);
         }
         let screen = connected(&card, true);
         if let (Some(size), Some(screen)) = (wanted, &screen) {
@@ -88,15 +91,9 @@ impl Kms {
         let shadow = Shadow::new(width, height);
         let mut kms = Self { card, path: path.into(), shadow, output: None, looked: None };
         if let Some(screen) = screen {
-            kms.light_up(&screen).map_err(|e| match e.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    "another program owns the screen: end the desktop (sudo systemctl isolate multi-user)"
-                        .to_owned()
-                }
-                _ => format!("the mode could not be set: {e}"),
-            })?;
+            kms.light_up(&screen).map_err(|e| told(&e, "the mode could not be set"))?;
         }
-        Ok(kms)
+        Ok(Some(kms))
     }
 
     /// A screen is there and shows the page.
@@ -117,25 +114,26 @@ impl Kms {
             .ok_or_else(|| io::Error::other("the screen offers no mode"))?;
         let crtc = free_crtc(&self.card, screen)?;
         let size = (u32::from(mode.size().0), u32::from(mode.size().1));
-        let buffers = [self.card.buffer(size)?, self.card.buffer(size)?];
+        let first = self.card.buffer(size)?;
+        let buffers = [first, self.card.buffer(size).inspect_err(|_| self.card.free(first))?];
         let mut output =
             Output { connector: screen.handle(), crtc, mode, buffers, back: 0, is_flipping: false };
-        self.card.fill(&mut output, &self.shadow)?;
-        let shown = output.buffers[0].1;
-        self.card.set_crtc(crtc, Some(shown), (0, 0), &[screen.handle()], Some(mode))?;
+        let shown = self.card.fill(&mut output, &self.shadow).and_then(|()| {
+            let front = Some(output.buffers[0].1);
+            self.card.set_crtc(crtc, front, (0, 0), &[screen.handle()], Some(mode))
+        });
         output.back = 1;
-        log::info!("{}: screen {}x{} at {} Hz", self.path.display(), size.0, size.1, mode.vrefresh());
         self.output = Some(output);
+        // A card that stays open and is tried again would keep two more pages of memory each time.
+        shown.inspect_err(|_| self.release())?;
+        log::info!("{}: screen {}x{} at {} Hz", self.path.display(), size.0, size.1, mode.vrefresh());
         Ok(())
     }
 
     /// Gives the buffers of the former screen back.
     fn release(&mut self) {
-        let Some(output) = self.output.take() else { return };
-        for (buffer, frame) in output.buffers {
-            // What fails here was freed by the kernel already; closing the card frees the rest.
-            let _ = self.card.destroy_framebuffer(frame);
-            let _ = self.card.destroy_dumb_buffer(buffer);
+        if let Some(output) = self.output.take() {
+            output.buffers.into_iter().for_each(|page| self.card.free(page));
         }
     }
 
@@ -214,7 +212,7 @@ impl Panel for Kms {
             // Whatever it was, the next look sets the mode anew.
             self.release();
             self.looked = None;
-            format!("the screen could not be drawn: {e}")
+            told(&e, "the screen could not be drawn")
         })
     }
 
@@ -227,6 +225,16 @@ impl Panel for Kms {
 impl Drop for Kms {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+/// Why `what` happened, with what to do where that is known.
+fn told(e: &io::Error, what: &str) -> String {
+    match e.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "another program owns the screen: end the desktop (sudo systemctl isolate multi-user)".to_owned()
+        }
+        _ => format!("{what}: {e}"),
     }
 }
 
@@ -246,8 +254,19 @@ impl drm::control::Device for Card {}
 impl Card {
     fn buffer(&self, size: (u32, u32)) -> io::Result<(DumbBuffer, framebuffer::Handle)> {
         let buffer = self.create_dumb_buffer(size, DrmFourcc::Xrgb8888, 32)?;
-        let frame = self.add_framebuffer(&buffer, 24, 32)?;
-        Ok((buffer, frame))
+        match self.add_framebuffer(&buffer, 24, 32) {
+            Ok(frame) => Ok((buffer, frame)),
+            Err(e) => {
+                let _ = self.destroy_dumb_buffer(buffer);
+                Err(e)
+            }
+        }
+    }
+
+    fn free(&self, (buffer, frame): (DumbBuffer, framebuffer::Handle)) {
+        // What fails here was freed by the kernel already; closing the card frees the rest.
+        let _ = self.destroy_framebuffer(frame);
+        let _ = self.destroy_dumb_buffer(buffer);
     }
 
     /// Copies the page into the buffer that is not shown.
