@@ -168,8 +168,7 @@ def main() -> None:
     kept, unseen = np.load(args.kept), np.load(args.likeness) < copies.COPY
     if len(unseen) != len(kept["labels"]):
         raise SystemExit(f"{args.likeness}: of {len(unseen)} faces, {args.kept} has {len(kept['labels'])}; run copies.py on it again")
-    also = [name for name in kept.files if name.endswith(".onnx")]
-    result = {name: judged(kept[name][unseen], kept["labels"][unseen]) for name in ("f32", "int8", *also)}
+    result = {name: judged(kept[name][unseen], kept["labels"][unseen]) for name in copies.networks(kept)}
     if args.plot:
         plot(result, args.plot)
     print(json.dumps(result))

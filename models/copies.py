@@ -79,6 +79,11 @@ def pictures(patches: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(patches).float().unsqueeze(1)
 
 
+def networks(kept: np.lib.npyio.NpzFile) -> list[str]:
+    """Whose logits evaluate.py kept: f32, int8, and the other int8 files by name."""
+    return [name for name in kept.files if name not in ("labels", "patches", "names")]
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("training", type=Path, help="the training folder, one folder per class")
@@ -88,7 +93,7 @@ def main() -> None:
     train, kept = Faces.read(args.training), np.load(args.kept)
     like, place = nearest(pictures(kept["patches"]), pictures(train.patches))
     np.save(args.out, like.numpy())
-    answers = {Path(name).stem: kept[name].argmax(1) for name in kept.files if name not in ("labels", "patches", "names")}
+    answers = {Path(name).stem: kept[name].argmax(1) for name in networks(kept)}
     card.fill({"copies": table(like.numpy(), train.labels[place.numpy()], kept["labels"], answers)})
 
 

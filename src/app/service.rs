@@ -50,7 +50,7 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
         let mut watches: Vec<FileWatch> = service.config.iter().map(|file| FileWatch::new(file)).collect();
         match (service.prepare)() {
             Ok(mut plan) => {
-                watches.extend(own_profile(&plan.settings).map(FileWatch::new));
+                watches.extend(own_profile(&plan.settings.config).map(FileWatch::new));
                 lights = Some(plan.settings.clone());
                 if let Some(config) = &service.config {
                     keep_as_last_good(config, &state_folder());
@@ -84,8 +84,8 @@ pub fn run(service: &Service<'_>) -> anyhow::Result<Ending> {
                 let file = e.downcast_ref::<ConfigError>().and_then(ConfigError::file);
                 watches.extend(file.map(|file| FileWatch::new(&file)));
                 // Pins that do not fit may be the profile's as well as the config's.
-                watches
-                    .extend(service.config.as_deref().and_then(profile_in).map(|file| FileWatch::new(&file)));
+                let config = service.config.as_deref().and_then(|file| Config::read(file).ok());
+                watches.extend(config.as_ref().and_then(own_profile).map(FileWatch::new));
                 if let Some(signal) = config_fault(&e, settings.as_ref(), service.options, watches, &stop) {
                     break Ok(Ending::Signal(signal));
                 }
@@ -112,14 +112,9 @@ fn begin(store: &Store) {
     }
 }
 
-/// The owner's board profile that `config` names, where it can be read so far.
-fn profile_in(config: &Path) -> Option<PathBuf> {
-    Config::read(config).ok()?.board.as_deref().and_then(BoardProfile::own_file).map(Path::to_path_buf)
-}
-
 /// The board profile, where the config names a file of the owner's.
-fn own_profile(settings: &Settings) -> Option<&Path> {
-    settings.config.board.as_deref().and_then(BoardProfile::own_file)
+fn own_profile(config: &Config) -> Option<&Path> {
+    config.board.as_deref().and_then(BoardProfile::own_file)
 }
 
 fn changed(watches: &mut [FileWatch]) -> bool {

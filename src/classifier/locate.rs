@@ -78,10 +78,7 @@ pub fn is_name(path: &Path) -> bool {
 
 /// From the owner's own models, unless a folder before them in the order has a manifest.
 fn installed(choose: impl Fn(&Manifest) -> Option<&ModelEntry>) -> Result<Option<Found>, ClassifierError> {
-    let Some(folder) = Store::system().current() else { return Ok(None) };
-    if before_the_store().iter().any(|dir| dir.join(MANIFEST_FILE).is_file()) {
-        return Ok(None);
-    }
+    let Some(folder) = store_in_use() else { return Ok(None) };
     let manifest = Manifest::read(&folder.join(MANIFEST_FILE))?;
     let found =
         |entry: &ModelEntry| Found { path: folder.join(&entry.file), entry: entry.clone(), listed: true };

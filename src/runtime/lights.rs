@@ -87,8 +87,7 @@ impl Lights {
             let what = indicator.describe();
             match shown {
                 Ok(()) => self.leave_fault(&what, now),
-                Err(e) if self.faults.contains_key(&what) => _ = self.still_faulted(&what, &e.reason),
-                Err(e) => _ = self.enter_fault(&what, &e.reason, now),
+                Err(e) => _ = self.enter_fault(&what, &e.reason, now) || self.still_faulted(&what, &e.reason),
             }
         }
         self.record_all(changes, now);

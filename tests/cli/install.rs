@@ -208,16 +208,16 @@ fn a_service_whose_installed_model_rotted_rolls_back_and_runs() {
     std::fs::write(&rotten, bytes).unwrap();
     bench.run(&["run", "--source", &bench.photo()]).expect(1, &["sha256"]);
     assert_eq!(bench.current().as_deref(), Some("v1"), "only the service changes what is installed");
-    let found = || {
-        let checks = bench.run(&["doctor", "--json", "--board", "sim"]).json();
+    let found = |code| {
+        let checks = bench.run(&["doctor", "--json", "--board", "sim"]).expect(code, &[]).json();
         checks.as_array().unwrap().iter().find(|c| c["check"] == "models").unwrap().clone()
     };
-    let models = found();
+    let models = found(1);
     assert!(models["advice"].as_str().unwrap().contains("moodlight model install"), "{models}");
     let words = ["given up", "sha256", "happy"];
     bench.run(&["run", "--service", "--source", &bench.photo()]).expect(0, &words);
     assert_eq!(bench.current(), None);
-    let models = found();
+    let models = found(0);
     assert_eq!(models["status"], "warn");
     assert!(models["found"].as_str().unwrap().contains("rolled back"), "{models}");
 }
